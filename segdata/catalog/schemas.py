@@ -1,0 +1,202 @@
+"""The tables' columns: what each one holds, and its key.
+
+`MERGED` tables hold one row per key and are written by MERGE; the others are appended to, a commit a shard.
+Delta knows no unsigned integers: a 64-bit pHash is stored as the int64 of the same bits.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+_text, _i32, _i64, _f32 = pa.string(), pa.int32(), pa.int64(), pa.float32()
+
+_HASHES = [("image_sha256", _text), ("alpha_sha256", _text)]
+
+SAMPLES = pa.schema(
+    [
+        ("sample_id", _text),
+        ("dataset", _text),
+        ("kind", _text),  # portrait, background, composite
+        ("split", _text),  # train, val, test, pool, none
+        ("status", _text),  # present, gone, forgotten
+        ("group_id", _text),
+        ("path", _text),  # of the image under its source's root, posix
+        ("image_uri", _text),
+        ("alpha_uri", _text),
+        ("alpha_channel", _i32),
+        ("alpha_kind", _text),  # soft, hard, none
+        ("width", _i32),
+        ("height", _i32),
+        ("image_size", _i64),  # bytes
+        ("image_mtime_ns", _i64),
+        ("alpha_size", _i64),
+        ("alpha_mtime_ns", _i64),
+        *_HASHES,  # SHA-256 of the files' bytes, hex
+        ("phash", _i64),
+        ("foreground_fraction", _f32),
+        ("soft_fraction", _f32),
+        ("hole_count", _i32),
+        ("hole_fraction", _f32),
+        ("component_count", _i32),
+        (
+            "parents",
+            pa.list_(
+                pa.struct([("role", _text), ("sample_id", _text), ("image_sha256", _text), ("alpha_sha256", _text)])
+            ),
+        ),
+        ("fusion", _text),  # the composite's plan, as JSON
+        ("licence", _text),
+        ("run_id", _text),
+    ]
+)
+
+REJECTS = pa.schema([("dataset", _text), ("path", _text), ("reason", _text), ("detail", _text), ("run_id", _text)])
+
+SCORES = pa.schema(
+    [
+        ("scorer_id", _text),
+        ("model_id", _text),
+        ("sample_id", _text),
+        *_HASHES,
+        ("miou", _f32),
+        ("iou_foreground", _f32),
+        ("iou_background", _f32),
+        ("boundary_iou", _f32),
+        ("hole_recall", _f32),
+        ("hole_recall_worst", _f32),
+        ("false_hole_fraction", _f32),
+        ("sad", _f32),
+        ("mse", _f32),
+        ("true_positive", _i64),  # pixels: what miou_dataset pools
+        ("false_positive", _i64),
+        ("false_negative", _i64),
+        ("true_negative", _i64),
+        ("confidence", _f32),
+        ("person_probability", _f32),
+        ("failure_mode", _text),
+        ("status", _text),  # scored, failed
+        ("reason", _text),
+        ("run_id", _text),
+    ]
+)
+
+PREDICTIONS = pa.schema(
+    [
+        ("scorer_id", _text),
+        ("sample_id", _text),
+        *_HASHES,
+        ("probability", pa.binary()),  # 8 bit at network size, C order, zstd
+        ("network_height", _i32),
+        ("network_width", _i32),
+        ("mask", pa.binary()),  # np.packbits of each row, C order, zstd
+        ("height", _i32),
+        ("width", _i32),
+        ("run_id", _text),
+    ]
+)
+
+SELECTIONS = pa.schema(
+    [
+        ("selection", _text),
+        ("sample_id", _text),
+        *_HASHES,
+        ("predicate", _text),
+        ("rank", _i32),  # 0 is the worst
+        ("triage", _text),  # hard, suspect_label
+        ("label_suspicion", _f32),  # [0, 1]
+        ("why", _text),
+        ("weight", _f32),
+        ("scorer_id", _text),
+        ("run_id", _text),
+    ]
+)
+
+VERDICTS = pa.schema(
+    [
+        ("sample_id", _text),
+        *_HASHES,
+        ("verdict", _text),  # hard, label_error, drop, fine
+        ("reviewer", _text),
+        ("note", _text),
+        ("at", pa.timestamp("us", tz="UTC")),
+        ("run_id", _text),
+    ]
+)
+
+MODELS = pa.schema(
+    [
+        ("model_id", _text),
+        ("name", _text),
+        ("spec", _text),
+        ("uri", _text),  # the version's folder, relative to the workspace
+        ("training_key", _text),  # hash of everything that decides the weights: the same call finds it again
+        ("parent_model_id", _text),
+        ("selection", _text),  # what was mined for it
+        ("test_pin", _text),  # hash of the frozen test split's ids and bytes
+        ("metrics", _text),  # JSON: {"test": {...}, "val": {...}, "curves": ...}
+        ("promoted", pa.bool_()),
+        ("created_at", pa.timestamp("us", tz="UTC")),
+        ("run_id", _text),
+    ]
+)
+
+RUNS = pa.schema(
+    [
+        ("run_id", _text),
+        ("command", _text),
+        ("status", _text),  # running, done, interrupted, failed
+        ("recipe", _text),  # resolved, JSON
+        ("recipe_sha256", _text),
+        ("seed", _i64),
+        ("git_commit", _text),
+        ("versions", _text),  # packages, JSON
+        ("table_versions", _text),  # JSON: {table: version} at the start
+        ("result", _text),  # JSON: what --json printed
+        ("error", _text),
+        ("started_at", pa.timestamp("us", tz="UTC")),
+        ("finished_at", pa.timestamp("us", tz="UTC")),
+        ("seconds", pa.float64()),
+    ]
+)
+
+SCHEMAS: dict[str, pa.Schema] = {
+    "samples": SAMPLES,
+    "rejects": REJECTS,
+    "scores": SCORES,
+    "predictions": PREDICTIONS,
+    "selections": SELECTIONS,
+    "verdicts": VERDICTS,
+    "models": MODELS,
+    "runs": RUNS,
+}
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "samples": ("sample_id",),
+    "rejects": ("dataset", "path"),
+    "scores": ("scorer_id", "sample_id", "image_sha256", "alpha_sha256"),
+    "predictions": ("scorer_id", "sample_id", "image_sha256", "alpha_sha256"),
+    "selections": ("selection", "sample_id"),
+    "verdicts": ("sample_id", "image_sha256", "alpha_sha256", "reviewer", "at"),
+    "models": ("model_id",),
+    "runs": ("run_id",),
+}
+
+MERGED = frozenset({"samples", "rejects", "selections", "models", "runs"})
+"""Tables written by MERGE on their key; the others are append-only."""
+
+
+def rows_to_table(name: str, rows: list[dict[str, object]]) -> pa.Table:
+    """Rows as a table of that name's schema; a column that a row lacks is null.
+
+    Raises:
+        ValueError: A row has a column that the schema does not know: a bug of the caller.
+
+    >>> rows_to_table("rejects", [{"dataset": "coco", "path": "a.jpg", "reason": "empty_file"}]).num_rows
+    1
+    """
+    schema = SCHEMAS[name]
+    known = set(schema.names)
+    for row in rows:
+        if unknown := set(row) - known:
+            raise ValueError(f"table {name} has no column {sorted(unknown)}")
+    return pa.Table.from_pylist(rows, schema=schema)

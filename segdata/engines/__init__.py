@@ -1,0 +1,1 @@
+"""Run a pure function over many shards: in this process, in threads, in spawned processes."""

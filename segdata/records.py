@@ -1,0 +1,109 @@
+"""The nouns that every floor shares: closed vocabularies, candidates, rejects, and progress.
+
+Arrows of the data path: a *reader* yields `Candidate`s, a worker turns each into a row of `samples` or a `Reject`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["portrait", "background", "composite"]
+Split = Literal["train", "val", "test", "pool", "none"]
+Status = Literal["present", "gone", "forgotten"]
+AlphaKind = Literal["soft", "hard", "none"]
+Verdict = Literal["hard", "label_error", "drop", "fine"]
+Triage = Literal["hard", "suspect_label"]
+RejectReason = Literal[
+    "missing_alpha",
+    "missing_image",
+    "unreadable_image",
+    "unreadable_alpha",
+    "size_mismatch",
+    "empty_file",
+    "unsafe_path",
+    "too_large",
+    "unsupported_format",
+]
+
+VERDICTS: tuple[Verdict, ...] = ("hard", "label_error", "drop", "fine")
+LABEL_CUT = 128
+"""A pixel of a label is foreground from this alpha on (of 255)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A pair that a reader found by name alone: nothing has been opened yet.
+
+    Attributes:
+        dataset: the source's name in the recipe.
+        sample_id: `<dataset>/<path within the source, without suffix>`.
+        path: the image's path under the source's root, posix; the alpha's where there is no image.
+        kind: portrait or background.
+        split: train, test, pool or none; val is cut later, by group.
+        image: the image's file, None if there is none.
+        alpha: the alpha's file, None for backgrounds or if there is none.
+        alpha_channel: the channel that holds alpha (3 in RGBA); None for a grey or three-equal-channel matte.
+        group_id: the subject or shoot, where known.
+        licence: the source's licence.
+    """
+
+    dataset: str
+    sample_id: str
+    path: str
+    kind: Kind
+    split: Split
+    image: Path | None
+    alpha: Path | None = None
+    alpha_channel: int | None = None
+    group_id: str | None = None
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A candidate that can't become a sample, and why. One row per (dataset, path)."""
+
+    dataset: str
+    path: str
+    reason: RejectReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """A picture that is merely unwanted (has_person, no_annotations, other_supercategory): counted, not rejected."""
+
+    dataset: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a stage is: what the command line draws as a bar with rate and time left.
+
+    Attributes:
+        stage: the stage's name, such as `ingest`.
+        task: what is being done, such as `aisegment`.
+        done: units done so far, those reused included.
+        total: units in all, None while unknown.
+        unit: what is counted, such as `images`.
+        note: a few words beside the bar, such as the loss.
+    """
+
+    stage: str
+    task: str
+    done: int
+    total: int | None
+    unit: str = "images"
+    note: str = ""
+
+
+ProgressCallback = Callable[[Progress], None]
+
+
+def ignore_progress(progress: Progress) -> None:  # noqa: ARG001 - the silent callback takes what it ignores
+    """The callback of those who do not watch."""
