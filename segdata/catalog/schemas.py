@@ -10,6 +10,7 @@ import pyarrow as pa
 
 _text, _i32, _i64, _f32 = pa.string(), pa.int32(), pa.int64(), pa.float32()
 
+_STAMPS = [("image_size", _i64), ("image_mtime_ns", _i64), ("alpha_size", _i64), ("alpha_mtime_ns", _i64)]  # bytes, ns
 _HASHES = [("image_sha256", _text), ("alpha_sha256", _text)]
 
 SAMPLES = pa.schema(
@@ -27,10 +28,7 @@ SAMPLES = pa.schema(
         ("alpha_kind", _text),  # soft, hard, none
         ("width", _i32),
         ("height", _i32),
-        ("image_size", _i64),  # bytes
-        ("image_mtime_ns", _i64),
-        ("alpha_size", _i64),
-        ("alpha_mtime_ns", _i64),
+        *_STAMPS,
         *_HASHES,  # SHA-256 of the files' bytes, hex
         ("phash", _i64),
         ("foreground_fraction", _f32),
@@ -50,7 +48,16 @@ SAMPLES = pa.schema(
     ]
 )
 
-REJECTS = pa.schema([("dataset", _text), ("path", _text), ("reason", _text), ("detail", _text), ("run_id", _text)])
+REJECTS = pa.schema(
+    [
+        ("dataset", _text),
+        ("path", _text),  # of the image where there is one, under its source's root, posix
+        ("reason", _text),
+        ("detail", _text),
+        *_STAMPS,  # so that a file that was no sample is not decoded again until it changes
+        ("run_id", _text),
+    ]
+)
 
 SCORES = pa.schema(
     [

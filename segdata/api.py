@@ -1,0 +1,163 @@
+"""The Python API: the same stages and tables as the commands.
+
+    import segdata
+
+    ws = segdata.open("demo")
+    ws.ingest()
+    ws.run(rounds=1)
+    ws.samples(where="split = 'pool'").to_pandas()
+
+Each stage returns what its command prints with `--json`, as a dictionary.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segdata.records import ProgressCallback, ignore_progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from segdata.pipeline.session import Session
+
+
+class OpenWorkspace:
+    """A workspace, opened: its stages as methods, its tables as Arrow.
+
+    Args:
+        session: the workspace with its recipe; `segdata.open` makes it.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def root(self) -> Path:
+        """The workspace's folder."""
+        return self._session.workspace.root
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The resolved recipe, as plain values."""
+        return self._session.recipe.to_json()
+
+    def ingest(self, *names: str, root: str | None = None, verify: bool = False) -> dict[str, Any]:
+        """Bring the catalog up to date with the sources; see `segdata ingest`."""
+        from segdata.pipeline import commands
+
+        return commands.ingest(self._session, names, root, verify).to_json()
+
+    def fuse(self) -> dict[str, Any]:
+        """Render composites; see `segdata fuse`."""
+        from segdata.pipeline import commands
+
+        return commands.fuse(self._session).to_json()
+
+    def train(self) -> dict[str, Any]:
+        """Train on the training split; see `segdata train`."""
+        from segdata.pipeline import commands
+
+        return commands.train(self._session).to_json()
+
+    def mine(self, model: str | None = None) -> dict[str, Any]:
+        """Score the pool and select its hard cases; see `segdata mine`."""
+        from segdata.pipeline import commands
+
+        return commands.mine(self._session, model).to_json()
+
+    def retrain(self, selection: str | None = None, model: str | None = None, control: bool = False) -> dict[str, Any]:
+        """Retrain with the hard cases; see `segdata retrain`."""
+        from segdata.pipeline import retrain
+
+        return retrain.retrain(self._session, selection, model, control).to_json()
+
+    def run(self, rounds: int | None = None) -> dict[str, Any]:
+        """The whole loop; see `segdata run`."""
+        from segdata.pipeline import loop
+        from segdata.pipeline.recipe import with_settings
+
+        session = self._session
+        if rounds is not None:
+            session = session.with_recipe(with_settings(session.recipe, {"loop.rounds": rounds}, "run"))
+        return loop.run_loop(session).to_json()
+
+    def report(self) -> dict[str, Any]:
+        """Write the report's page; see `segdata report`."""
+        from segdata.pipeline import commands
+
+        return commands.report(self._session).to_json()
+
+    def predict(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        out: str | os.PathLike[str],
+        model: str | None = None,
+        kind: str = "alpha",
+    ) -> dict[str, Any]:
+        """Write predictions for photos; see `segdata predict`."""
+        from segdata.pipeline import commands
+
+        return commands.predict(self._session, [Path(path) for path in paths], model, Path(out), kind).to_json()
+
+    def status(self) -> dict[str, Any]:
+        """What is in the catalog, what ran, what to do next; see `segdata status`."""
+        from segdata.pipeline import status
+
+        return status.status(self._session)
+
+    def table(self, name: str, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
+        """The rows of any table of the catalog.
+
+        Args:
+            name: samples, rejects, scores, predictions, selections, verdicts, models or runs.
+            columns: the columns wanted; all by default.
+            where: one boolean SQL expression over its columns.
+        """
+        return self._session.workspace.catalog.read(name, columns, where)
+
+    def samples(self, where: str | None = None) -> pa.Table:
+        """The samples; `.to_pandas()` makes a data frame."""
+        return self.table("samples", where=where)
+
+    def scores(self, where: str | None = None) -> pa.Table:
+        """The scores, one row a scorer and sample."""
+        return self.table("scores", where=where)
+
+    def selections(self, where: str | None = None) -> pa.Table:
+        """The selections, one row a sample."""
+        return self.table("selections", where=where)
+
+    def query(self, sql: str) -> pa.Table:
+        """The answer to one SELECT over all tables."""
+        return self._session.workspace.catalog.query(sql)
+
+
+def open(
+    root: str | os.PathLike[str] = ".",
+    *,
+    recipe: str | None = None,
+    settings: dict[str, Any] | None = None,
+    workers: int | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> OpenWorkspace:
+    """Open a workspace that `segdata init` made.
+
+    Args:
+        root: its folder.
+        recipe: the recipe's path; None is `pipelines/portrait.toml`.
+        settings: dotted key -> value laid over the recipe, such as {"train.epochs": 20}.
+        workers: threads or processes; None is the number of cores.
+        progress: called with a `segdata.records.Progress` as stages go on.
+
+    Raises:
+        UsageError: No such workspace.
+        RecipeError: The recipe is missing or wrong.
+    """
+    from segdata.pipeline.session import open_session
+
+    count = workers or os.cpu_count() or 1
+    return OpenWorkspace(open_session(Path(root), recipe, (), settings, workers=count, progress=progress))

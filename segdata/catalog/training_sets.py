@@ -1,0 +1,175 @@
+"""What a model is trained on: the training split, accepted hard cases, composites; and what is kept out, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from segdata.catalog import near_duplicates
+from segdata.catalog.models import all_models
+from segdata.catalog.near_duplicates import Duplicate
+from segdata.catalog.schemas import SCHEMAS
+from segdata.catalog.workspace import Workspace
+
+Row = dict[str, Any]
+Key = tuple[str, str | None, str | None]
+
+_KEPT_OUT = frozenset({"label_error", "drop"})
+_NOT_HARD = frozenset({"label_error", "drop", "fine"})
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The samples of one training.
+
+    Attributes:
+        rows: rows of `samples` and their `weight`.
+        hard: how many of them are mined hard cases.
+        leaks: the near-duplicates of held-out samples that were left out, with what they duplicate.
+    """
+
+    rows: pa.Table
+    hard: int
+    leaks: tuple[Duplicate, ...]
+
+
+def training_set(workspace: Workspace, selections: Iterable[str], rendered: bool) -> TrainingSet:
+    """The training split, the accepted hard cases of the selections, and rendered composites if wanted.
+
+    A reviewer's verdict wins over triage. Near-duplicates of test and val are left out, and so are composites with
+    such a parent, with a parent that changed, or with one whose label was judged wrong.
+    """
+    catalog = workspace.catalog
+    samples = catalog.read("samples", where="status = 'present'").to_pylist()
+    verdicts = newest_verdicts(catalog.read("verdicts").to_pylist())
+    usable = [row for row in samples if verdicts.get(_key(row)) not in _KEPT_OUT]
+    portraits = {row["sample_id"]: row for row in usable if row["kind"] == "portrait"}
+    base = [row for row in portraits.values() if row["split"] == "train"]
+    wanted = [row for name in selections for row in accepted(catalog_selection(workspace, name), verdicts)]
+    hard = [
+        portraits[row["sample_id"]]
+        for row in {row["sample_id"]: row for row in wanted}.values()
+        if row["sample_id"] in portraits and _key(portraits[row["sample_id"]]) == _key(row)
+    ]
+    hard = [row for row in hard if row["split"] == "pool"]
+    leaks = tuple(leaks_into(workspace, _table([*base, *hard])))
+    leaked = near_duplicates.leaked_ids(leaks)
+    weights = {row["sample_id"]: row["weight"] for row in wanted if row["weight"] is not None}
+    kept = [row for row in [*base, *hard] if row["sample_id"] not in leaked]
+    if rendered:
+        parents = {row["sample_id"]: row for row in usable if row["sample_id"] not in leaked}
+        kept += [row for row in usable if row["kind"] == "composite" and _parents_hold(row, parents)]
+    table = _table(sorted(kept, key=lambda row: str(row["sample_id"])))
+    column = pa.array([float(weights.get(name, 1.0)) for name in table["sample_id"].to_pylist()], pa.float32())
+    return TrainingSet(
+        table.append_column("weight", column), sum(row["sample_id"] not in leaked for row in hard), leaks
+    )
+
+
+def leaks_into(workspace: Workspace, samples: pa.Table) -> list[Duplicate]:
+    """The near-duplicates of test and val portraits among the samples: what the leakage gate takes out."""
+    held_out = workspace.catalog.read(
+        "samples", where="kind = 'portrait' AND split IN ('test', 'val') AND status = 'present'"
+    )
+    return near_duplicates.find_duplicates(workspace, samples, held_out)
+
+
+def accepted(selection: Iterable[Row], verdicts: Mapping[Key, str]) -> list[Row]:
+    """The rows of a selection to train on: judged hard, or triaged hard and not judged otherwise.
+
+    >>> rows = [{"sample_id": s, "image_sha256": "i", "alpha_sha256": "a", "triage": t}
+    ...         for s, t in [("p/1", "hard"), ("p/2", "suspect_label"), ("p/3", "hard")]]
+    >>> verdicts = {("p/2", "i", "a"): "hard", ("p/3", "i", "a"): "fine"}
+    >>> [row["sample_id"] for row in accepted(rows, verdicts)]
+    ['p/1', 'p/2']
+    """
+    taken = []
+    for row in selection:
+        verdict = verdicts.get(_key(row))
+        if verdict == "hard" or (row["triage"] == "hard" and verdict not in _NOT_HARD):
+            taken.append(row)
+    return taken
+
+
+def newest_verdicts(rows: Iterable[Row]) -> dict[Key, str]:
+    """The last word on each sample, as it was when judged: another image or alpha by now is unjudged."""
+    return {_key(row): row["verdict"] for row in sorted(rows, key=lambda row: row["at"])}
+
+
+def catalog_selection(workspace: Workspace, name: str) -> list[Row]:
+    """The rows of a selection, worst first."""
+    quoted = name.replace("'", "''")
+    rows = workspace.catalog.read("selections", where=f"selection = '{quoted}'").to_pylist()
+    return sorted(rows, key=lambda row: row["rank"])
+
+
+def selections_of_lineage(workspace: Workspace, model_id: str | None) -> list[str]:
+    """The selections that a model and its ancestors were trained on, oldest first: a later round keeps them."""
+    models = {row["model_id"]: row for row in all_models(workspace.catalog)}
+    names: list[str] = []
+    seen: set[str] = set()
+    while model_id is not None and model_id in models and model_id not in seen:
+        seen.add(model_id)
+        model = models[model_id]
+        names += [model["selection"]] if model["selection"] else []
+        model_id = model["parent_model_id"]
+    return names[::-1]
+
+
+def trained_on(folder: Path) -> pa.Table:
+    """The samples that a version was trained on, by id and hash, from its `training.parquet`."""
+    return pq.read_table(folder / "training.parquet")
+
+
+def minable(workspace: Workspace, folder: Path) -> tuple[pa.Table, int]:
+    """The portraits of the pool that a version may be asked about, and how many it may not.
+
+    Left out: what it was trained on (by id, by hash, by near-duplicate), near-duplicates of test and val, and what
+    a reviewer judged fine, wrongly labelled, or to be dropped.
+    """
+    catalog = workspace.catalog
+    pool = catalog.read("samples", where="kind = 'portrait' AND split = 'pool' AND status = 'present'")
+    verdicts = newest_verdicts(catalog.read("verdicts").to_pylist())
+    trained = trained_on(folder)
+    ids, hashes = set(trained["sample_id"].to_pylist()), set(trained["image_sha256"].to_pylist())
+    rows = [
+        row
+        for row in pool.to_pylist()
+        if row["sample_id"] not in ids
+        and row["image_sha256"] not in hashes
+        and verdicts.get(_key(row)) not in _NOT_HARD
+    ]
+    known = catalog.read("samples", where="kind = 'portrait' AND status = 'present'").to_pylist()
+    table = _table(rows)
+    seen = _table([row for row in known if row["sample_id"] in ids])
+    copies = near_duplicates.find_duplicates(workspace, table, seen, proposals=0)
+    away = near_duplicates.leaked_ids([*copies, *leaks_into(workspace, table)])
+    left = _table([row for row in rows if row["sample_id"] not in away])
+    return left, pool.num_rows - left.num_rows
+
+
+def _parents_hold(composite: Row, parents: Mapping[str, Row]) -> bool:
+    """Whether a composite's parents are as they were when it was made, and its portrait still is for training."""
+    for parent in composite["parents"] or []:
+        row = parents.get(parent["sample_id"])
+        if row is None or (row["image_sha256"], row["alpha_sha256"]) != (
+            parent["image_sha256"],
+            parent["alpha_sha256"],
+        ):
+            return False
+        if row["kind"] == "portrait" and row["split"] != "train":
+            return False
+    return bool(composite["parents"])
+
+
+def _key(row: Row) -> Key:
+    return row["sample_id"], row["image_sha256"], row["alpha_sha256"]
+
+
+def _table(rows: list[Row]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=SCHEMAS["samples"])

@@ -1,0 +1,1 @@
+"""The commands: parse, call one stage, print, exit code; and the progress that stages report, drawn."""

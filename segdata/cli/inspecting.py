@@ -1,0 +1,91 @@
+"""Commands that only look: status, query, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segdata.cli.execute import Outcome
+from segdata.cli.options import Common
+from segdata.cli.printing import print_json, say, say_table
+
+
+def status(common: Common) -> None:
+    """What is in the catalog, what ran, and what to do next."""
+    with Outcome(common.json, "status"):
+        from segdata.pipeline.status import status as state_of
+
+        found = state_of(common.open())
+    if common.json:
+        print_json({"command": "status", **found})
+        return
+    say(f"{found['workspace']} ({found['recipe']})")
+    if found["samples"]:
+        say_table(
+            ("dataset", "kind", "split", "samples"),
+            [(row["dataset"], row["kind"], row["split"], row["samples"]) for row in found["samples"]],
+        )
+    if found["rejects"]:
+        say("rejected:")
+        say_table(("dataset", "reason", "files"), [tuple(row.values()) for row in found["rejects"]])
+    if found["models"]:
+        say("models:")
+        say_table(
+            ("name", "test mIoU", ""),
+            [(row["name"], row["miou_image"], "promoted" if row["promoted"] else "") for row in found["models"]],
+        )
+    if found["selections"]:
+        say("selections:")
+        say_table(
+            ("selection", "predicate", "hard", "suspect labels"),
+            [(row["selection"], row["predicate"], row["hard"], row["suspect_label"]) for row in found["selections"]],
+        )
+    if found["runs"]:
+        say("newest runs:")
+        say_table(
+            ("run", "status", "seconds", "error"),
+            [(row["run_id"], row["status"], row["seconds"], row["error"] or "") for row in found["runs"]],
+        )
+    say("next:")
+    for command in found["next"]:
+        say(f"  {command}")
+
+
+def query(
+    common: Common,
+    sql: Annotated[str, typer.Argument(help="One SELECT over samples, rejects, scores, predictions, …")],
+    rows: Annotated[int, typer.Option(min=1, help="Rows shown; --json prints all.")] = 50,
+) -> None:
+    """Ask the catalog anything, in SQL.
+
+    Example: segdata query "SELECT sample_id, miou FROM scores ORDER BY miou LIMIT 10"
+    """
+    with Outcome(common.json, "query"):
+        answer = common.open().workspace.catalog.query(sql)
+    if common.json:
+        print_json({"command": "query", "rows": answer.to_pylist()})
+        return
+    say_table(answer.column_names, [tuple(row.values()) for row in answer.slice(0, rows).to_pylist()])
+    more = answer.num_rows - rows
+    say(f"{answer.num_rows} rows" + (f"; {more} more with --rows or --json" if more > 0 else ""))
+
+
+def export(
+    common: Common,
+    table: Annotated[str, typer.Argument(help="samples, rejects, scores, predictions, selections, models or runs.")],
+    out: Annotated[Path, typer.Argument(help="The file to write: .parquet or .csv.")],
+) -> None:
+    """Write the live rows of a table to one file that any program reads.
+
+    The catalog's folders hold dead rows of older versions too: read them through this, `segdata query`, or Delta.
+    """
+    with Outcome(common.json, "export"):
+        from segdata.export.run import run as run_export
+
+        result = run_export(common.open().context("export"), table, out)
+    if common.json:
+        print_json({"command": "export", "status": "done", **result.to_json()})
+    else:
+        say(f"{out}: {result.rows} rows of {table}.")

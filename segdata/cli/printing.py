@@ -1,0 +1,79 @@
+"""How a command's result is printed: one JSON object for programs, a short summary for people."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Exactly one JSON object on stdout."""
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: times as ISO 8601, bytes as hex, no NaN.
+
+    >>> plain({"a": float("nan"), "b": b"\\x01"})
+    {'a': None, 'b': '01'}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def say(line: str = "") -> None:
+    """A line for people, on stdout."""
+    sys.stdout.write(defused(line) + "\n")
+
+
+def warn(line: str) -> None:
+    """A line for people, on stderr."""
+    sys.stderr.write(defused(line) + "\n")
+
+
+def defused(text: str) -> str:
+    """Text without control characters: a file's name must not drive the terminal.
+
+    >>> defused("a\\x1b[31mb")
+    'a\\\\x1b[31mb'
+    """
+    return "".join(c if c in "\n\t" or (c.isprintable() and c != "\x7f") else f"\\x{ord(c):02x}" for c in text)
+
+
+def say_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table in plain columns: text to the left, numbers to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    numeric = [
+        all(isinstance(value, int | float) or value is None for value in column) for column in zip(*rows, strict=True)
+    ]
+    widths = [max(len(line[i]) for line in [list(header), *cells]) for i in range(len(header))]
+    for line in [list(header), *cells]:
+        padded = [
+            text.rjust(width) if i < len(numeric) and numeric[i] else text.ljust(width)
+            for i, (text, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        say("  " + "  ".join(padded).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    text = value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
+    text = text.replace("\n", " ")
+    return text if len(text) <= 80 else text[:77] + "..."

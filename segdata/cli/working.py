@@ -1,0 +1,262 @@
+"""Commands that do the work and have a row in the journal: the loop, its stages, the report, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from segdata.cli.execute import execute
+from segdata.cli.options import Common
+from segdata.cli.printing import say, say_table
+from segdata.errors import SourceError
+
+_COUNTS = ("found", "added", "changed", "unchanged", "gone", "rejected")
+_Model = Annotated[
+    str | None, typer.Option(help="A model's id, name or folder.", show_default="the promoted one", metavar="MODEL")
+]
+
+
+def ingest(
+    common: Common,
+    names: Annotated[list[str] | None, typer.Argument(help="Sources of the recipe; all by default.")] = None,
+    root: Annotated[str | None, typer.Option(help="Another root for the one source named.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every file again.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 if anything was rejected.")] = False,
+) -> None:
+    """Bring the catalog up to date with the sources: portraits, their alphas, backgrounds.
+
+    Files that have not changed are not read again. Nothing in a source is ever written. What can't become a sample is
+    a row of the table `rejects`, with its reason.
+    """
+    from segdata.pipeline import commands
+
+    def work(session: Any) -> Any:
+        record = commands.ingest(session, names or (), root, verify)
+        rejects = record.result["rejects"]
+        if strict and rejects:
+            told = ", ".join(f"{count} {reason}" for reason, count in sorted(rejects.items()))
+            raise SourceError(
+                f'--strict: rejected: {told}; see segdata query "SELECT * FROM rejects". The rest is in the catalog'
+            )
+        return record
+
+    execute(common, "ingest", work, show_ingest)
+
+
+def show_ingest(result: Mapping[str, Any]) -> None:
+    """A table of the sources, and what was rejected or left out, by reason."""
+    sources = result["sources"]
+    say_table(("source", *_COUNTS), [(name, *(source[key] for key in _COUNTS)) for name, source in sources.items()])
+    for name, source in sources.items():
+        if source["filtered"]:
+            say(
+                f"  {name} left out: "
+                + ", ".join(f"{count} {why}" for why, count in sorted(source["filtered"].items()))
+            )
+    if result["rejects"]:
+        say("  rejected: " + ", ".join(f"{count} {why}" for why, count in sorted(result["rejects"].items())))
+        say('  which: segdata query "SELECT dataset, path, reason, detail FROM rejects"')
+
+
+def fuse(
+    common: Common,
+    ratio: Annotated[float | None, typer.Option(min=0, max=1, help="Share of the training portraits.")] = None,
+    composites: Annotated[int | None, typer.Option(min=1, help="Composites for each of them.")] = None,
+    foreground: Annotated[
+        str | None, typer.Option(help="multilevel, blur_fusion, or observed: the plain blend, for comparison.")
+    ] = None,
+    placement: Annotated[str | None, typer.Option(help="own: where the portrait stands; or jitter.")] = None,
+    prefer: Annotated[str | None, typer.Option(help="any, or holes: portraits with a gap first.")] = None,
+) -> None:
+    """Lay training portraits over person-free backgrounds, with the foreground estimated and alpha applied once.
+
+    The same call gives the same files; what is there is not rendered again.
+    """
+    from segdata.pipeline import commands
+
+    options = {
+        "fuse.ratio": ratio,
+        "fuse.composites": composites,
+        "fuse.foreground": foreground,
+        "fuse.placement": placement,
+        "fuse.prefer": prefer,
+    }
+    execute(common, "fuse", commands.fuse, show_fuse, options)
+
+
+def show_fuse(result: Mapping[str, Any]) -> None:
+    """What was rendered."""
+    say(
+        f"{result['composites']} composites of {result['portraits']} portraits: {result['written']} written, "
+        f"{result['reused']} reused."
+    )
+
+
+def train(
+    common: Common,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training samples.")] = None,
+    fusion: Annotated[str | None, typer.Option(help="none, rendered or online.")] = None,
+) -> None:
+    """Train on the training split, measure on test, and promote the first version.
+
+    A training that was cut off goes on where it was; one that is done is found again and not repeated.
+    """
+    from segdata.pipeline import commands
+
+    execute(common, "train", commands.train, show_trained, {"train.epochs": epochs, "train.fusion": fusion})
+
+
+def show_trained(result: Mapping[str, Any]) -> None:
+    """The version, its metrics, and what the gate and the guard did."""
+    if "model_id" not in result:
+        say(f"{result['training_samples']} samples would be trained on; {result['leaks_removed']} leaks left out.")
+        return
+    say(f"{result['path']} ({result['model_id']}){', found again' if result['reused'] else ''}")
+    rows = [
+        (split, *(values[key] for key in ("miou_image", "miou_dataset", "boundary_iou")))
+        for split, values in (("test", result["metrics"]), ("val", result["val"]))
+    ]
+    say_table(("split", "mIoU (images)", "mIoU (pixels)", "boundary IoU"), rows)
+    say(
+        f"  trained on {result['training_samples']} samples, {result['hard']} of them mined; "
+        f"{result['leaks_removed']} near-duplicates of test or val left out"
+    )
+    say("  promoted" if result["promoted"] else "  not promoted")
+    if "control" in result:
+        difference = result["difference"]
+        say(
+            f"  control: {result['control']['metrics']['miou_image']:.4f}; mined minus random: "
+            f"{difference['mean']:+.4f} [{difference['low']:+.4f}, {difference['high']:+.4f}] ({result['claim']})"
+        )
+
+
+def mine(
+    common: Common,
+    where: Annotated[str | None, typer.Option(help="What is hard: one boolean expression over the scores.")] = None,
+    model: _Model = None,
+) -> None:
+    """Score the pool with the promoted version and select the hard cases.
+
+    What this version has scored already is not scored again, so another --where costs next to nothing.
+    Example: segdata mine --where "miou < 0.9 AND hole_count > 0"
+    """
+    from segdata.pipeline import commands
+
+    execute(common, "mine", lambda session: commands.mine(session, model), show_mined, {"mine.where": where})
+
+
+def show_mined(result: Mapping[str, Any]) -> None:
+    """What was scored and what was selected."""
+    say(
+        f"{result['scored']} scored with {result['runtime']} {result['precision']}, {result['reused']} scored before, "
+        f"{result['skipped']} skipped (trained on, leaks, or judged)."
+    )
+    say(
+        f"{result['selected']} selected as {result['selection']}: {result['hard']} hard, "
+        f"{result['suspect_label']} with a suspect label."
+    )
+
+
+def retrain(
+    common: Common,
+    selection: Annotated[str | None, typer.Option(help="A selection's name.", show_default="the newest")] = None,
+    model: _Model = None,
+    control: Annotated[
+        bool, typer.Option("--control", help="Also train with random images instead: what is mining worth?")
+    ] = False,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training samples.")] = None,
+    fusion: Annotated[str | None, typer.Option(help="none, rendered or online.")] = None,
+) -> None:
+    """Train on with the accepted hard cases; the new version is promoted unless it is worse on val (then exit 5)."""
+    from segdata.pipeline.retrain import retrain as again
+
+    options = {"train.epochs": epochs, "train.fusion": fusion}
+    execute(common, "retrain", lambda session: again(session, selection, model, control), show_trained, options)
+
+
+def run(
+    common: Common,
+    rounds: Annotated[int | None, typer.Option(min=0, help="Rounds of mining and retraining at most.")] = None,
+) -> None:
+    """The whole loop: ingest, fuse, train, then mine and retrain until a round no longer helps; and the report.
+
+    Each stage skips what is done: a loop that was cut off goes on where it was.
+    """
+    from segdata.pipeline.loop import run_loop
+
+    execute(common, "run", run_loop, show_run, {"loop.rounds": rounds})
+
+
+def show_run(result: Mapping[str, Any]) -> None:
+    """The rounds, why it stopped, and where the page is."""
+    if result["rounds"]:
+        say_table(
+            ("round", "hard cases", "test mIoU", "boundary IoU", ""),
+            [
+                (
+                    row["round"],
+                    row["selected"],
+                    row["metrics"]["miou_image"],
+                    row["metrics"]["boundary_iou"],
+                    "promoted" if row["promoted"] else "refused",
+                )
+                for row in result["rounds"]
+            ],
+        )
+    say(f"Stopped: {result['stopped_because']}.")
+    if "path" in result:
+        say(f"Look at {result['path']}")
+
+
+def ablate(common: Common) -> None:
+    """Train every row of the recipe's [[ablation]] and write the table to reports/ablation.md."""
+    from segdata.pipeline.ablation import ablate as train_rows
+
+    execute(common, "ablate", train_rows, show_ablation)
+
+
+def show_ablation(result: Mapping[str, Any]) -> None:
+    """The table."""
+    keys = ("miou_image", "miou_dataset", "boundary_iou", "hole_recall")
+    rows = [(row["name"], *(row["metrics"][key] for key in keys)) for row in result["rows"]]
+    say_table(("training", "mIoU (images)", "mIoU (pixels)", "boundary IoU", "hole recall"), rows)
+    say(f"Written to {result['path']}")
+
+
+def report(common: Common) -> None:
+    """Write a page to look at: histogram, hard cases, curves, lineage. It needs no server and no network."""
+    from segdata.pipeline import commands
+
+    execute(common, "report", commands.report, lambda result: say(f"Look at {result['path']}"))
+
+
+def predict(
+    common: Common,
+    paths: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    model: _Model = None,
+    alpha: Annotated[bool, typer.Option("--alpha", help="The soft alpha in grey: the default.")] = False,
+    mask: Annotated[bool, typer.Option("--mask", help="Black and white instead.")] = False,
+    cutout: Annotated[bool, typer.Option("--cutout", help="The person on transparent ground instead.")] = False,
+) -> None:
+    """Write one PNG a photo, named after it and as large as it: alpha, mask or cutout."""
+    from segdata.errors import UsageError
+    from segdata.pipeline import commands
+
+    def work(session: Any) -> Any:
+        if alpha + mask + cutout > 1:
+            raise UsageError("predict: one of --alpha, --mask and --cutout, please")
+        kind = "mask" if mask else "cutout" if cutout else "alpha"
+        return commands.predict(session, paths, model, out, kind)
+
+    execute(common, "predict", work, show_predicted)
+
+
+def show_predicted(result: Mapping[str, Any]) -> None:
+    """How many were written, and which could not be."""
+    say(f"{result['written']} written to {result['out']}.")
+    for failed in result["failed"]:
+        say(f"  {failed['path']}: {failed['reason']}")

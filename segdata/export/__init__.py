@@ -1,0 +1,1 @@
+"""export: a table's live rows as one file that any tool reads."""

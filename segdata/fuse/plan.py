@@ -1,0 +1,152 @@
+"""Which composites there shall be: drawn from seed and sample ids alone, so that every call draws the same.
+
+Portraits are chosen by the hash of (seed, sample_id): a larger ratio adds some and keeps the others. Each composite in
+turn then takes, among the backgrounds used least so far, the one with the least hash of the pair (rendezvous hashing):
+every background is used once before any is used twice, and a portrait or background more or less moves few pairs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.errors import TooFewSamplesError
+from segdata.fuse.recipe import FuseRecipe
+from segdata.imaging.fusion import FusionPlan, plan_fusion, unit_draw
+from segdata.storage.files import sha256_of
+
+Row = Mapping[str, Any]
+
+_RENDERER = 1  # what is rendered for the same plan: a change makes all composites new
+
+
+@dataclass(frozen=True)
+class PlannedComposite:
+    """One composite to be: its parents' rows, its fusion, and the name of its content.
+
+    Attributes:
+        sample_id: `composite/<portrait's sample_id>/<number>`.
+        portrait: row of `samples`.
+        background: row of `samples`.
+        fusion: how the two are fused.
+        quality: of the JPEG.
+        key: names its files: a hash of everything that decides their bytes, the parents' included.
+    """
+
+    sample_id: str
+    portrait: Row
+    background: Row
+    fusion: FusionPlan
+    quality: int
+    key: str
+
+
+def plan_composites(
+    recipe: FuseRecipe, portraits: Sequence[Row], backgrounds: Sequence[Row], seed: int
+) -> list[PlannedComposite]:
+    """All composites that the recipe asks for, in a fixed order.
+
+    Args:
+        recipe: how many and how.
+        portraits: rows of `samples`; what is no present training portrait with an alpha is left out.
+        backgrounds: rows of `samples`; what is no present background outside of test is left out.
+        seed: decides every draw.
+
+    Raises:
+        TooFewSamplesError: No portraits are left, or no backgrounds.
+    """
+    usable = [row for row in portraits if _is_training_portrait(row)]
+    scenes = sorted((row for row in backgrounds if _is_scene(row)), key=lambda row: str(row["sample_id"]))
+    if not usable:
+        raise TooFewSamplesError(
+            "fuse: the catalog has no training portraits; ingest a source with a training split (segdata ingest "
+            "portrait2000), or see what it has with segdata status"
+        )
+    if not scenes:
+        raise TooFewSamplesError(
+            "fuse: the catalog has no backgrounds; ingest a source of person-free photos: add [[sources]] with "
+            'name = "coco" and its root to the recipe, then run segdata ingest coco'
+        )
+    chosen = choose_portraits(usable, recipe.ratio, seed, recipe.prefer)
+    jobs = [(row, number) for row in chosen for number in range(recipe.composites)]
+    pairs = pair_backgrounds(
+        [f"{row['sample_id']}/{number}" for row, number in jobs], [str(scene["sample_id"]) for scene in scenes], seed
+    )
+    return [
+        _planned(recipe, row, number, scenes[index], seed) for (row, number), index in zip(jobs, pairs, strict=True)
+    ]
+
+
+def choose_portraits(
+    portraits: Sequence[Row], ratio: float, seed: int, prefer: Literal["any", "holes"] = "any"
+) -> list[Row]:
+    """Exactly round(ratio x n) of n portraits: those of the least hash, with `holes` those with a hole first.
+
+    >>> rows = [{"sample_id": f"p/{i}", "hole_count": 0} for i in range(10)]
+    >>> len(choose_portraits(rows, 0.3, seed=0))
+    3
+    """
+
+    def order(row: Row) -> tuple[bool, float, str]:
+        without_hole = prefer == "holes" and not row["hole_count"]
+        return without_hole, unit_draw(seed, "portrait", str(row["sample_id"])), str(row["sample_id"])
+
+    # Half up, as people round: Python's round() takes 0.5 to the even side, and 2.5 portraits to 2.
+    return sorted(portraits, key=order)[: int(ratio * len(portraits) + 0.5)]
+
+
+def pair_backgrounds(names: Sequence[str], background_ids: Sequence[str], seed: int) -> list[int]:
+    """For each composite the index of its background: each is used once before any is used twice.
+
+    Args:
+        names: the composites', in order.
+        background_ids: to draw from, at least one.
+        seed: decides the draws.
+    """
+    keys = np.array([_word(seed, "background", one) for one in background_ids], np.uint64)
+    fresh = np.ones(len(keys), bool)
+    pairs = []
+    for name in names:
+        if not fresh.any():
+            fresh[:] = True
+        index = int(np.argmin(np.where(fresh, _mixed(keys ^ _word(seed, "pair", name)), np.iinfo(np.uint64).max)))
+        if not fresh[index]:  # only where every fresh one hashes to the very maximum
+            index = int(np.argmax(fresh))
+        fresh[index] = False
+        pairs.append(index)
+    return pairs
+
+
+def _planned(recipe: FuseRecipe, portrait: Row, number: int, scene: Row, seed: int) -> PlannedComposite:
+    sample_id = f"composite/{portrait['sample_id']}/{number}"
+    own_seed = int(_word(seed, "composite", str(number)))  # two composites of one pair differ by their number alone
+    fusion = plan_fusion(recipe.settings(), str(portrait["sample_id"]), str(scene["sample_id"]), own_seed)
+    parents = [portrait["image_sha256"], portrait["alpha_sha256"], scene["image_sha256"]]
+    content = json.dumps([_RENDERER, sample_id, fusion.to_json(), parents, recipe.quality])
+    return PlannedComposite(sample_id, portrait, scene, fusion, recipe.quality, sha256_of(content.encode())[:32])
+
+
+def _is_training_portrait(row: Row) -> bool:
+    in_training = row["kind"] == "portrait" and row["split"] == "train" and row["status"] == "present"
+    return in_training and row["alpha_uri"] is not None
+
+
+def _is_scene(row: Row) -> bool:
+    return row["kind"] == "background" and row["status"] == "present" and row["split"] not in {"test", "val"}
+
+
+def _word(seed: int, *words: str) -> np.uint64:
+    return np.uint64(int(unit_draw(seed, *words) * 2**53))
+
+
+def _mixed(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finalizer of SplitMix64 (Steele et al., OOPSLA 2014): every bit of the key moves every bit of the result."""
+    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: NDArray[np.uint64] = keys ^ (keys >> np.uint64(31))
+    return mixed

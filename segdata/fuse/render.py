@@ -1,0 +1,137 @@
+"""One composite: its parents read, fused, written, and the row that tells of it. What a worker does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from segdata.catalog.foregrounds import ForegroundCache
+from segdata.catalog.pixels import read_image_of, read_pair
+from segdata.catalog.workspace import Workspace
+from segdata.errors import DataError
+from segdata.fuse.plan import PlannedComposite, Row
+from segdata.imaging.arrays import Alpha, Image
+from segdata.imaging.edge import is_hard
+from segdata.imaging.encode import encode_jpeg, encode_png
+from segdata.imaging.fusion import fuse_pair
+from segdata.imaging.phash import phash
+from segdata.metrics.holes import holes
+from segdata.records import LABEL_CUT
+from segdata.storage.files import atomic_write, read_bytes, sha256_of
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A composite that could not be made, since a parent can't be read or is no longer what was ingested.
+
+    Attributes:
+        sample_id: the composite's.
+        reason: where, what, and what to do.
+    """
+
+    sample_id: str
+    reason: str
+
+
+class Renderer:
+    """Renders planned composites into the catalog's files; called by several threads at once.
+
+    Args:
+        workspace: where parents are read and composites written.
+        foregrounds: the cache of estimated foregrounds.
+        run_id: for the rows.
+    """
+
+    def __init__(self, workspace: Workspace, foregrounds: ForegroundCache, run_id: str) -> None:
+        self._workspace = workspace
+        self._foregrounds = foregrounds
+        self._run_id = run_id
+
+    def render(self, planned: PlannedComposite) -> dict[str, Any] | Failure:
+        """Write image and alpha, and return the composite's row; or say which parent is at fault.
+
+        Raises:
+            StorageError: A file can't be written: a full disk, a read-only folder.
+        """
+        try:
+            for parent in (planned.portrait, planned.background):
+                _refuse_changed(self._workspace, parent)
+            image, alpha = read_pair(self._workspace, planned.portrait)
+            scene = read_image_of(self._workspace, planned.background)
+        except DataError as error:
+            return Failure(planned.sample_id, str(error))
+        foreground = self._foregrounds.foreground(planned.portrait, image, alpha)
+        composite, blended = fuse_pair(image, alpha, foreground, scene, planned.fusion)
+        image_path, alpha_path = paths_of(self._workspace, planned)
+        image_data, alpha_data = encode_jpeg(composite, planned.quality), encode_png(blended)
+        atomic_write(image_path, image_data)
+        atomic_write(alpha_path, alpha_data)
+        return {
+            **_row(planned, self._run_id),
+            **_measured(composite, blended),
+            "image_uri": self._workspace.uri_of(image_path),
+            "alpha_uri": self._workspace.uri_of(alpha_path),
+            "image_size": len(image_data),
+            "alpha_size": len(alpha_data),
+            "image_mtime_ns": image_path.stat().st_mtime_ns,
+            "alpha_mtime_ns": alpha_path.stat().st_mtime_ns,
+            "image_sha256": sha256_of(image_data),
+            "alpha_sha256": sha256_of(alpha_data),
+        }
+
+
+def paths_of(workspace: Workspace, planned: PlannedComposite) -> tuple[Path, Path]:
+    """Where a composite's image and alpha lie: named by their content's key, so that a file is right or not there."""
+    folder = workspace.catalog.files / "composites" / planned.key[:2]
+    return folder / f"{planned.key}.jpg", folder / f"{planned.key}.png"
+
+
+def _refuse_changed(workspace: Workspace, row: Row) -> None:
+    for uri, expected in ((row["image_uri"], row["image_sha256"]), (row["alpha_uri"], row["alpha_sha256"])):
+        if uri is None:
+            continue
+        path = workspace.resolve(uri)
+        if sha256_of(read_bytes(path)) != expected:
+            raise DataError(f"{row['sample_id']}: {path} has changed since it was ingested; run segdata ingest")
+
+
+def _row(planned: PlannedComposite, run_id: str) -> dict[str, Any]:
+    portrait, background = planned.portrait, planned.background
+    licences = dict.fromkeys(str(parent["licence"]) for parent in (portrait, background) if parent["licence"])
+    return {
+        "sample_id": planned.sample_id,
+        "dataset": "composite",
+        "kind": "composite",
+        "split": "train",
+        "status": "present",
+        "group_id": portrait["group_id"],
+        "path": planned.sample_id.removeprefix("composite/"),
+        "alpha_channel": None,
+        "parents": [
+            {"role": role, **{name: parent[name] for name in ("sample_id", "image_sha256", "alpha_sha256")}}
+            for role, parent in (("portrait", portrait), ("background", background))
+        ],
+        "fusion": planned.fusion.to_json(),
+        "licence": "; ".join(licences),
+        "run_id": run_id,
+    }
+
+
+def _measured(image: Image, alpha: Alpha) -> dict[str, Any]:
+    """The row's measures; before the JPEG, whose quality moves no pHash, so that nothing is decoded for them."""
+    mask = alpha >= LABEL_CUT
+    found = holes(mask)
+    return {
+        "height": alpha.shape[0],
+        "width": alpha.shape[1],
+        "phash": phash(image),
+        "alpha_kind": "hard" if is_hard(alpha) else "soft",
+        "foreground_fraction": float(mask.mean()),
+        "soft_fraction": cv2.countNonZero(cv2.inRange(alpha, 1, 254)) / alpha.size,
+        "hole_count": found.count,
+        "hole_fraction": found.fraction,
+        "component_count": cv2.connectedComponents(mask.view("uint8"), connectivity=8)[0] - 1,
+    }

@@ -1,0 +1,190 @@
+"""Fuse: new backgrounds for a share of the training portraits, rendered once and kept while the plan holds.
+
+The catalog says what is true afterwards: planned composites are `present`; those no longer planned (another seed or
+ratio, a portrait that moved to val) and those whose parents can't be read any more become `gone`, and their files go.
+With a limit nothing becomes gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from segdata.fuse.plan import PlannedComposite, plan_composites
+from segdata.fuse.recipe import FuseRecipe
+from segdata.records import Progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from segdata.catalog.workspace import RunContext, Workspace
+    from segdata.fuse.render import Failure
+
+_SHARD = 64
+"""Composites a commit: after a kill, at most so many are rendered again."""
+
+
+@dataclass(frozen=True)
+class FuseResult:
+    """What a fuse did.
+
+    Attributes:
+        portraits: how many portraits have composites, or would have in a dry run.
+        composites: how many composites are planned, up to the limit.
+        written: how many were rendered now; 0 in a dry run.
+        reused: how many were there already.
+        gone: how many are no longer planned, or can't be made any more.
+        failed: those that a parent prevented, and why.
+        planned: sample_ids of portrait and background of each composite of a dry run; empty otherwise.
+    """
+
+    portraits: int
+    composites: int
+    written: int
+    reused: int
+    gone: int = 0
+    failed: tuple[Failure, ...] = ()
+    planned: tuple[Mapping[str, str], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        result: dict[str, Any] = {
+            "portraits": self.portraits,
+            "composites": self.composites,
+            "written": self.written,
+            "reused": self.reused,
+            "gone": self.gone,
+            "failed": [{"sample_id": one.sample_id, "reason": one.reason} for one in self.failed],
+        }
+        return {**result, "planned": [dict(one) for one in self.planned]} if self.planned else result
+
+
+@dataclass
+class _Work:
+    """The plan beside what is there: sorted out once, filled in while rendering."""
+
+    planned: list[PlannedComposite]
+    todo: list[PlannedComposite]
+    before: dict[str, Mapping[str, Any]]
+    written: int = 0
+    failed: list[Failure] = field(default_factory=list)
+
+
+def run(context: RunContext, recipe: FuseRecipe, portraits: pa.Table, backgrounds: pa.Table) -> FuseResult:
+    """Render the composites that the recipe asks for, and that are not there yet.
+
+    Args:
+        context: `workers` threads render; `limit` stops after so many composites of the plan.
+        recipe: `[fuse]`.
+        portraits: rows of `samples`; only present training portraits are fused.
+        backgrounds: rows of `samples`.
+
+    Raises:
+        TooFewSamplesError: There are no portraits, or no backgrounds.
+        StorageError: A composite can't be written; those committed so far are kept and reused.
+    """
+    everything = plan_composites(recipe, portraits.to_pylist(), backgrounds.to_pylist(), context.seed)
+    before = context.catalog.read("samples", where="kind = 'composite'").to_pylist()
+    work = _sort_out(context, everything, {row["sample_id"]: row for row in before})
+    if context.dry_run:
+        return _result(work, gone=len(_no_longer(everything, work)) if context.limit is None else 0, dry=True)
+    _render(context, recipe, work)
+    gone = _bury(context, everything, work) if context.limit is None else 0
+    return _result(work, gone, dry=False)
+
+
+def _sort_out(
+    context: RunContext, everything: Sequence[PlannedComposite], before: dict[str, Mapping[str, Any]]
+) -> _Work:
+    wanted = [one for one in everything if before.get(one.sample_id, {}).get("status") != "forgotten"]
+    planned = list(islice(wanted, context.limit))
+    todo = [one for one in planned if not _is_there(context.workspace, one, before.get(one.sample_id))]
+    return _Work(planned, todo, before)
+
+
+def _is_there(workspace: Workspace, planned: PlannedComposite, row: Mapping[str, Any] | None) -> bool:
+    """Whether the row is of this very plan, and its files are whole: their names are of their content."""
+    from segdata.fuse.render import paths_of
+
+    if row is None or row["status"] != "present":
+        return False
+    paths = paths_of(workspace, planned)
+    if (row["image_uri"], row["alpha_uri"]) != tuple(workspace.uri_of(path) for path in paths):
+        return False
+    sizes = (row["image_size"], row["alpha_size"])
+    return all(path.is_file() and path.stat().st_size == size for path, size in zip(paths, sizes, strict=True))
+
+
+def _render(context: RunContext, recipe: FuseRecipe, work: _Work) -> None:
+    from segdata.catalog.foregrounds import ForegroundCache
+    from segdata.engines.local import map_threads
+    from segdata.fuse.render import Failure, Renderer
+
+    renderer = Renderer(context.workspace, ForegroundCache(context.workspace, recipe.settings()), context.run_id)
+    reused, total = len(work.planned) - len(work.todo), len(work.planned)
+    context.progress(Progress("fuse", "composites", reused, total, "composites"))
+    rows: list[dict[str, Any]] = []
+    for done, made in enumerate(map_threads(renderer.render, work.todo, context.workers), start=1):
+        if isinstance(made, Failure):
+            work.failed.append(made)
+        else:
+            rows.append(made)
+        if len(rows) >= _SHARD or done == len(work.todo):
+            _commit(context, work, rows)
+            rows = []
+        context.progress(Progress("fuse", "composites", reused + done, total, "composites"))
+
+
+def _commit(context: RunContext, work: _Work, rows: list[dict[str, Any]]) -> None:
+    """Rows first, and only then the files that they replace: a kill in between leaves no row without its files."""
+    from segdata.catalog.schemas import rows_to_table
+
+    context.catalog.merge("samples", rows_to_table("samples", rows))
+    work.written += len(rows)
+    replaced = [work.before[row["sample_id"]] for row in rows if row["sample_id"] in work.before]
+    now = {row[name] for row in rows for name in ("image_uri", "alpha_uri")}
+    _delete_files(context.workspace, replaced, keep=now)
+
+
+def _no_longer(everything: Sequence[PlannedComposite], work: _Work) -> list[Mapping[str, Any]]:
+    failed = {one.sample_id for one in work.failed}
+    kept = {one.sample_id for one in everything} - failed
+    return [row for sample_id, row in work.before.items() if sample_id not in kept and row["status"] == "present"]
+
+
+def _bury(context: RunContext, everything: Sequence[PlannedComposite], work: _Work) -> int:
+    from segdata.catalog.schemas import rows_to_table
+
+    lost = _no_longer(everything, work)
+    rows = [{**row, "status": "gone", "run_id": context.run_id} for row in lost]
+    context.catalog.merge("samples", rows_to_table("samples", rows))
+    _delete_files(context.workspace, lost, keep=set())
+    return len(lost)
+
+
+def _delete_files(workspace: Workspace, rows: Iterable[Mapping[str, Any]], keep: set[str]) -> None:
+    ours = workspace.catalog.files / "composites"
+    for uri in (row[name] for row in rows for name in ("image_uri", "alpha_uri")):
+        path = workspace.resolve(uri) if uri and uri not in keep else None
+        if path is not None and path.is_relative_to(ours):
+            with contextlib.suppress(OSError):  # gone already, or not ours to delete: nothing points to it any more
+                path.unlink()
+
+
+def _result(work: _Work, gone: int, dry: bool) -> FuseResult:
+    pairs = tuple(
+        {"sample_id": one.sample_id, "portrait": one.fusion.portrait_id, "background": one.fusion.background_id}
+        for one in work.planned
+    )
+    return FuseResult(
+        portraits=len({one.fusion.portrait_id for one in work.planned}),
+        composites=len(work.planned),
+        written=work.written,
+        reused=len(work.planned) - len(work.todo),
+        gone=gone,
+        failed=tuple(work.failed),
+        planned=pairs if dry else (),
+    )

@@ -1,0 +1,58 @@
+"""From pixels to a file's bytes. Arrays are RGB; OpenCV's BGR stays in here and in `decode`."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from segdata.errors import PixelError
+from segdata.imaging.arrays import Image
+
+
+def encode_jpeg(image: Image, quality: int = 95) -> bytes:
+    """A JPEG with full colour resolution (4:4:4): halved chroma would smear the edges that matter here.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        quality: 1 to 100.
+
+    Raises:
+        PixelError: Not such an array.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise PixelError(f"encode_jpeg: (H, W, 3) uint8 expected, got {image.shape} {image.dtype}")
+    options = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
+    return _encode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+
+
+def encode_png(array: NDArray[np.uint8]) -> bytes:
+    """A PNG of what is given, without loss.
+
+    Args:
+        array: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA; uint8. It is compressed at OpenCV's default level: two to
+            three times as fast as any level that is asked for.
+
+    Raises:
+        PixelError: Not such an array.
+    """
+    channels = 1 if array.ndim == 2 else array.shape[-1]
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or channels not in (1, 3, 4):
+        raise PixelError(f"encode_png: (H, W), (H, W, 3) or (H, W, 4) uint8 expected, got {array.shape} {array.dtype}")
+    if channels == 3:
+        array = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
+    elif channels == 4:
+        array = cv2.cvtColor(array, cv2.COLOR_RGBA2BGRA)
+    return _encode(".png", array, [])
+
+
+def _encode(suffix: str, array: NDArray[np.uint8], options: list[int]) -> bytes:
+    done, data = cv2.imencode(suffix, array, options)
+    if not done:
+        raise PixelError(f"OpenCV could not encode an array of {array.shape} as {suffix}")
+    return bytes(data)

@@ -1,0 +1,34 @@
+"""Loops that numba compiles: on first use, kept on disk, free of the GIL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from threading import Lock
+from typing import Any
+
+_COMPILING = Lock()
+
+
+def lazily_compiled(loop: Callable[..., None], signature: str) -> Callable[..., None]:
+    """A plain Python loop as machine code: compiled at the first call ever, read from disk in later processes.
+
+    Args:
+        loop: a function of a module, of arrays and numbers only.
+        signature: its types, as numba writes them.
+    """
+    with _COMPILING:  # threads that start together compile it once
+        return _compiled(loop, signature)
+
+
+@cache
+def _compiled(loop: Callable[..., None], signature: str) -> Callable[..., None]:
+    from numba import njit
+
+    compiled: Any
+    try:
+        compiled = njit(signature, nogil=True, cache=True)(loop)
+    except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
+        compiled = njit(signature, nogil=True)(loop)
+    result: Callable[..., None] = compiled
+    return result

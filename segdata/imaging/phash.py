@@ -1,0 +1,41 @@
+"""A perceptual hash: 64 bits that change little when a picture is resized or compressed again.
+
+Source:
+    Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2 (DCT based).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from segdata.imaging.arrays import Image
+
+_SIDE, _KEPT = 32, 8
+
+
+def phash(image: Image) -> int:
+    """The signs of the 8x8 lowest DCT coefficients about their median.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, fully decoded: a reduced-size decode gives another hash.
+
+    Returns:
+        A signed 64-bit integer; bit 8r + c belongs to vertical frequency r and horizontal frequency c.
+
+    >>> phash(np.zeros((20, 10, 3), np.uint8))
+    0
+    """
+    grey = cv2.cvtColor(cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    low = cv2.dct(grey.astype(np.float32))[:_KEPT, :_KEPT]
+    bits = (low > np.median(low)).ravel()
+    return int(np.packbits(bits, bitorder="little").view("<i8")[0])
+
+
+def hamming(one: int, other: int) -> int:
+    """How many bits of two hashes differ, 0 to 64.
+
+    >>> hamming(0b1011, -1)
+    61
+    """
+    return ((one ^ other) & 0xFFFF_FFFF_FFFF_FFFF).bit_count()

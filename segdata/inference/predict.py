@@ -1,0 +1,67 @@
+"""From an image to the probability of a person at each of its pixels: resize, compute, resize back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import cv2
+import numpy as np
+
+from segdata.imaging.arrays import Image, Probability
+from segdata.inference.model_folder import ModelSpec
+from segdata.inference.runtimes import Runtime
+
+
+def prepare(image: Image, spec: ModelSpec) -> Image:
+    """An image at network size.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        spec: says the size.
+
+    Returns:
+        (h, w, 3) uint8 RGB; averaged over areas where it shrinks, so that nothing aliases.
+    """
+    height, width = spec.input_hw
+    shrinks = image.shape[0] >= height and image.shape[1] >= width
+    small: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return small
+
+
+def restore(probability: Probability, size_hw: tuple[int, int]) -> Probability:
+    """A probability map at an image's own size, by linear interpolation.
+
+    Args:
+        probability: (h, w) float32 in [0, 1].
+        size_hw: height and width wanted.
+    """
+    height, width = size_hw
+    full: Probability = cv2.resize(probability, (width, height), interpolation=cv2.INTER_LINEAR)
+    return full
+
+
+def predict_images(runtime: Runtime, spec: ModelSpec, images: Iterable[Image], batch: int = 8) -> Iterator[Probability]:
+    """The probability of a person at each pixel of each image, at the image's own size, in order.
+
+    Args:
+        runtime: computes the network.
+        spec: says how images become its input.
+        images: (H, W, 3) uint8 RGB each, of any sizes.
+        batch: images a pass.
+    """
+    waiting = iter(images)
+    while taken := list(islice(waiting, batch)):
+        small = np.stack([prepare(image, spec) for image in taken])
+        for image, probability in zip(taken, network_probabilities(runtime, spec, small), strict=True):
+            yield restore(probability, image.shape[:2])
+
+
+def network_probabilities(runtime: Runtime, spec: ModelSpec, batch: Image) -> Probability:
+    """Probabilities (N, h, w) of a batch (N, h, w, 3) at network size, averaged over mirroring if the spec says so."""
+    probability = runtime.probabilities(batch)
+    if not spec.flip:
+        return probability
+    mirrored = runtime.probabilities(np.ascontiguousarray(batch[:, :, ::-1]))
+    mean: Probability = ((probability + mirrored[:, :, ::-1]) / 2).astype(np.float32)
+    return mean

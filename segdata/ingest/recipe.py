@@ -1,0 +1,55 @@
+"""`[[sources]]`: which dataset trees are read, and how."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+READER_NAMES = ("portrait2000", "aisegment", "coco", "folder")
+
+
+class SourceRecipe(BaseModel):
+    """One dataset tree.
+
+    Attributes:
+        name: begins the sample ids; the reader's name too, unless `reader` says otherwise.
+        reader: portrait2000, aisegment, coco or folder.
+        root: the tree's folder, relative to the workspace or absolute.
+        split: put all samples here, instead of where the reader puts them.
+        licence: kept with each sample; the reader's own by default.
+        supercategories: coco: photos with an object of one of these; empty is any.
+        images: folder: where the images lie, below the root.
+        masks: folder: where their masks lie; empty for backgrounds, which have none.
+        mask_suffix: folder: what a mask's name has after the image's, as in `_matte`.
+        alpha_channel: folder: the channel of the mask that holds alpha; found out by itself if not given.
+        kind: folder: portrait or background.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    root: str = Field(min_length=1)
+    reader: Literal["portrait2000", "aisegment", "coco", "folder"] | None = None
+    split: Literal["train", "test", "pool", "none"] | None = None
+    licence: str | None = None
+    supercategories: tuple[str, ...] = ("outdoor", "indoor")
+    images: str = "images"
+    masks: str = "masks"
+    mask_suffix: str = ""
+    alpha_channel: int | None = Field(default=None, ge=0, le=3)
+    kind: Literal["portrait", "background"] = "portrait"
+
+    @model_validator(mode="after")
+    def _has_a_reader(self) -> SourceRecipe:
+        if self.reader is None and self.name not in READER_NAMES:
+            raise ValueError(
+                f"no reader is called {self.name!r}; say reader = one of {', '.join(READER_NAMES)} "
+                '(reader = "folder" takes images and masks paired by name)'
+            )
+        return self
+
+    @property
+    def reader_name(self) -> str:
+        """The reader's name."""
+        return self.reader or self.name

@@ -1,0 +1,49 @@
+"""`[mine]`: how the pool is scored, which cases are selected, and when a label is suspected."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class TriageRecipe(BaseModel):
+    """`[mine.triage]`: when a case counts against its label.
+
+    Attributes:
+        suspect_from: a label is suspected from this suspicion on.
+        confident_from: the network is sure of a pixel from this |2p - 1| on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suspect_from: float = Field(default=0.5, ge=0, le=1)
+    confident_from: float = Field(default=0.8, ge=0, le=1)
+
+
+class MineRecipe(BaseModel):
+    """How hard cases are found.
+
+    Attributes:
+        where: selects a case: one boolean SQL expression over the columns of `scores` and `samples`.
+        runtime: what computes the network: auto, torch or openvino.
+        precision: auto, fp32 or bf16.
+        batch: images a network call.
+        triage: when a label is suspected.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    where: str = Field(default="miou < 0.8 OR hole_recall < 0.5", min_length=1)
+    runtime: Literal["auto", "torch", "openvino"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    batch: int = Field(default=8, ge=1, le=1024)
+    triage: TriageRecipe = TriageRecipe()
+
+    @field_validator("where")
+    @classmethod
+    def _without_margins(cls, where: str) -> str:
+        stripped = where.strip()
+        if not stripped:
+            raise ValueError("give one boolean expression, such as miou < 0.8")
+        return stripped

@@ -1,0 +1,1 @@
+"""Tensors in, tensors out: BiSeNet, its backbones, checkpoints, and losses."""

@@ -1,0 +1,76 @@
+"""Losses on soft alpha: cross-entropy, Dice, their sum, and the weighted auxiliary heads."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch.nn import functional
+
+Loss = Literal["ce+dice", "ce", "dice"]
+
+
+def cross_entropy(logits: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy with a soft target, the mean over all pixels.
+
+    Args:
+        logits: (N, 1, H, W).
+        alpha: (N, 1, H, W) in [0, 1]; a pixel of alpha 0.5 is least wrong at probability 0.5.
+
+    Returns:
+        A scalar, at least the target's own entropy.
+
+    >>> round(float(cross_entropy(torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1))), 4)  # ln 2
+    0.6931
+    """
+    return functional.binary_cross_entropy_with_logits(logits, alpha)
+
+
+def dice(logits: torch.Tensor, alpha: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
+    """1 - (2 Σpa + s) / (Σp² + Σa² + s), over all pixels of the batch together.
+
+    The squares make a perfect soft prediction, p = a, cost nothing, which sums without squares would not.
+
+    Args:
+        logits: (N, 1, H, W).
+        alpha: (N, 1, H, W) in [0, 1].
+        smooth: keeps a batch without any person defined.
+
+    Source:
+        Milletari et al., "V-Net", 3DV 2016, equation for D.
+
+    >>> round(float(dice(torch.full((1, 1, 2, 2), 40.0), torch.ones(1, 1, 2, 2))), 4)
+    0.0
+    """
+    probability = logits.sigmoid()
+    overlap = 2 * (probability * alpha).sum() + smooth
+    total = probability.square().sum() + alpha.square().sum() + smooth
+    return 1 - overlap / total
+
+
+def segmentation_loss(
+    outputs: tuple[torch.Tensor, ...], alpha: torch.Tensor, kind: Loss = "ce+dice", aux_weight: float = 1.0
+) -> torch.Tensor:
+    """The main head's loss plus `aux_weight` times each auxiliary head's.
+
+    Args:
+        outputs: logits (N, 1, H, W) of the main head, then of each auxiliary head.
+        alpha: (N, 1, H, W) in [0, 1].
+        kind: cross-entropy, Dice, or their sum.
+        aux_weight: 1 in the BiSeNet paper (equation 2).
+
+    Raises:
+        ValueError: An unknown kind.
+    """
+    main, *auxiliary = (_head_loss(logits.float(), alpha, kind) for logits in outputs)
+    return main + aux_weight * sum(auxiliary, torch.zeros_like(main))
+
+
+def _head_loss(logits: torch.Tensor, alpha: torch.Tensor, kind: Loss) -> torch.Tensor:
+    if kind == "ce":
+        return cross_entropy(logits, alpha)
+    if kind == "dice":
+        return dice(logits, alpha)
+    if kind == "ce+dice":
+        return cross_entropy(logits, alpha) + dice(logits, alpha)
+    raise ValueError(f"no loss {kind!r}; there are ce+dice, ce and dice")

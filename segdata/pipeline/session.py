@@ -1,0 +1,156 @@
+"""A workspace opened with a recipe and options: what every command begins with, and the journal of what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from segdata.catalog import runs
+from segdata.catalog.workspace import RunContext, Workspace, open_workspace
+from segdata.errors import GateRefusedError, RecipeError, SegdataError
+from segdata.pipeline.recipe import Recipe, load_recipe
+from segdata.records import ProgressCallback, ignore_progress
+
+DEFAULT_RECIPE = "pipelines/portrait.toml"
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a command works with.
+
+    Attributes:
+        workspace: the folder and its catalog.
+        recipe: resolved: options over `--set` over TOML over defaults.
+        recipe_name: how messages call the recipe.
+        workers: threads or processes.
+        limit: do at most so many samples; None for all.
+        dry_run: plan and count, write nothing.
+        progress: told how far the stages are.
+        journal: the runs of this session, the newest last; also those that failed.
+    """
+
+    workspace: Workspace
+    recipe: Recipe
+    recipe_name: str
+    workers: int = 2
+    limit: int | None = None
+    dry_run: bool = False
+    progress: ProgressCallback = ignore_progress
+    journal: list[Record] = field(default_factory=list, compare=False)
+
+    def context(self, run_id: str) -> RunContext:
+        """What the stages of one run get."""
+        return RunContext(
+            workspace=self.workspace,
+            run_id=run_id,
+            seed=self.recipe.seed,
+            workers=self.workers,
+            limit=self.limit,
+            dry_run=self.dry_run,
+            progress=self.progress,
+        )
+
+    @contextmanager
+    def record(self, command: str) -> Iterator[Record]:
+        """Run a command with a row in the journal: begun, and then done, interrupted or failed.
+
+        Whatever the body puts into `record.result` is kept, also where it raises: a gate that refuses has results.
+        """
+        record = Record(command, self.context(runs.new_run_id(command)))
+        self.journal.append(record)
+        if self.dry_run:
+            yield record
+            record.status = "done"
+            return
+        opened = runs.begin(self.workspace.catalog, record.run_id, command, self.recipe.to_json(), self.recipe.seed)
+        error = None
+        try:
+            yield record
+            record.status = "done"
+        except KeyboardInterrupt:
+            record.status, error = "interrupted", "interrupted"
+            raise
+        except BaseException as raised:
+            record.status, error = "failed", str(raised)
+            if isinstance(raised, GateRefusedError):
+                record.result = {**raised.result, **record.result}
+            raise
+        finally:
+            record.seconds = runs.finish(self.workspace.catalog, opened, record.status, record.result, error)
+
+    def with_recipe(self, recipe: Recipe) -> Session:
+        """The same session with another recipe."""
+        return replace(self, recipe=recipe)
+
+
+@dataclass
+class Record:
+    """One command's run while it goes.
+
+    Attributes:
+        command: its name.
+        context: what its stages get.
+        result: the keys that `--json` prints.
+        status: running until it ends.
+        seconds: wall time, once it ended.
+    """
+
+    command: str
+    context: RunContext
+    result: dict[str, Any] = field(default_factory=dict)
+    status: str = "running"
+    seconds: float = 0.0
+
+    @property
+    def run_id(self) -> str:
+        """The run's name in the `runs` table."""
+        return self.context.run_id
+
+    def to_json(self) -> dict[str, Any]:
+        """The one object of `--json`."""
+        head = {"run_id": self.run_id, "command": self.command, "status": self.status, "seconds": self.seconds}
+        return {**head, **self.result}
+
+
+def error_json(error: SegdataError) -> dict[str, Any]:
+    """An error as `--json` has it."""
+    return {"kind": error.kind, "message": str(error), "exit_code": error.exit_code}
+
+
+def open_session(
+    root: Path,
+    recipe: str | None = None,
+    sets: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Session:
+    """Open a workspace with a recipe.
+
+    Args:
+        root: the workspace's folder.
+        recipe: the recipe's path, relative to the workspace or to the current folder; None is
+            `pipelines/portrait.toml`.
+        sets: `key=value` overrides.
+        options: dotted key -> value of command-line options.
+        settings: `workers`, `limit`, `dry_run`, `progress` of the session.
+
+    Raises:
+        UsageError: No such workspace.
+        RecipeError: The recipe is missing or wrong.
+    """
+    workspace = open_workspace(root)
+    path, name = _find_recipe(workspace.root, recipe)
+    loaded = load_recipe(path, name, sets, options)
+    if "://" in loaded.catalog.uri:
+        raise RecipeError(f"{name}: catalog.uri: {loaded.catalog.uri}: only a folder is supported so far")
+    return Session(open_workspace(root, loaded.catalog.uri), loaded, name, **settings)
+
+
+def _find_recipe(root: Path, recipe: str | None) -> tuple[Path, str]:
+    if recipe is None:
+        return root / DEFAULT_RECIPE, DEFAULT_RECIPE
+    inside = root / recipe
+    return (inside, recipe) if inside.is_file() else (Path(recipe), recipe)

@@ -1,0 +1,84 @@
+"""`segdata status`: what is in the catalog, what ran, and what to do next."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from segdata.catalog.models import all_models
+from segdata.catalog.tables import Catalog
+from segdata.pipeline.session import Session
+
+_COUNTS = """
+    SELECT dataset, kind, split, count(*)::BIGINT AS samples
+    FROM samples WHERE status = 'present' GROUP BY ALL ORDER BY ALL
+"""
+_REJECTS = "SELECT dataset, reason, count(*)::BIGINT AS files FROM rejects GROUP BY ALL ORDER BY ALL"
+_SELECTIONS = """
+    SELECT selection, any_value(predicate) AS predicate, count(*)::BIGINT AS samples,
+           count(*) FILTER (triage = 'hard')::BIGINT AS hard,
+           count(*) FILTER (triage = 'suspect_label')::BIGINT AS suspect_label, max(run_id) AS run_id
+    FROM selections GROUP BY selection ORDER BY max(run_id)
+"""
+_RUNS = "SELECT run_id, command, status, seconds, error FROM runs ORDER BY started_at DESC, run_id DESC LIMIT 8"
+
+
+def status(session: Session) -> dict[str, Any]:
+    """The state of a workspace, as the keys of `status --json`."""
+    catalog = session.workspace.catalog
+    models = [
+        {
+            "name": row["name"],
+            "model_id": row["model_id"],
+            "promoted": bool(row["promoted"]),
+            "miou_image": row["metrics"].get("test", {}).get("miou_image"),
+        }
+        for row in all_models(catalog)
+    ]
+    found = {
+        "workspace": str(session.workspace.root),
+        "recipe": session.recipe_name,
+        "samples": catalog.query(_COUNTS).to_pylist(),
+        "rejects": catalog.query(_REJECTS).to_pylist(),
+        "models": models,
+        "selections": catalog.query(_SELECTIONS).to_pylist(),
+        "runs": catalog.query(_RUNS).to_pylist(),
+    }
+    return {**found, "next": next_commands(catalog, found, session.recipe.train.fusion)}
+
+
+def next_commands(catalog: Catalog, found: dict[str, Any], fusion: str) -> list[str]:
+    """What to do next, the most useful first: a command and why."""
+    samples, models, selections = found["samples"], found["models"], found["selections"]
+    kinds = {(row["kind"], row["split"]) for row in samples}
+    advice = []
+    if stopped := [run for run in found["runs"] if run["status"] in ("running", "interrupted")]:
+        newest = stopped[0]
+        if newest["run_id"] == found["runs"][0]["run_id"]:
+            advice.append(f"segdata {newest['command']}   # the last one was cut off; it goes on where it was")
+    if not samples:
+        return [*advice, "segdata ingest   # the catalog is empty"]
+    if not models:
+        if fusion == "rendered" and not any(kind == "composite" for kind, _ in kinds):
+            advice.append("segdata fuse   # train.fusion is rendered, and nothing is")
+        return [*advice, "segdata train   # nothing is trained yet (or segdata run: the whole loop)"]
+    promoted = next((row for row in models if row["promoted"]), models[-1])
+    if ("portrait", "pool") not in kinds:
+        return [*advice, "segdata ingest   # there is no pool to mine"]
+    mined = _mined_with(catalog, promoted["model_id"])
+    if not mined:
+        return [*advice, f"segdata mine   # {promoted['name']} has not looked at the pool yet"]
+    hard = next((row["hard"] for row in reversed(selections) if row["selection"] in mined), 0)
+    if hard:
+        advice.append(f"segdata retrain   # {hard} hard cases wait")
+    return [*advice, "segdata report   # a page to look at"]
+
+
+def _mined_with(catalog: Catalog, model_id: str) -> set[str]:
+    """The selections that were mined with a version; empty if it was not, or if nothing was selected."""
+    runs = catalog.read("runs", ["result"], "result IS NOT NULL").to_pylist()
+    results = [json.loads(row["result"]) for row in runs]
+    selections = {result.get("selection") for result in results if result.get("model_id") == model_id}
+    scorers = set(catalog.read("scores", ["scorer_id"], f"model_id = '{model_id}'")["scorer_id"].to_pylist())
+    rows = catalog.read("selections", ["selection", "scorer_id"]).to_pylist()
+    return {name for name in selections if name} | {row["selection"] for row in rows if row["scorer_id"] in scorers}

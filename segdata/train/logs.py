@@ -1,0 +1,52 @@
+"""TensorBoard curves of a training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from segdata.train.job import EpochRecord
+
+
+class TrainingLog:
+    """Scalars under a folder: loss and learning rate by step, mIoU and seconds by epoch.
+
+    Args:
+        folder: one for each version, so that versions are curves beside each other.
+        enabled: False for the processes that are not the first, which write nothing.
+        from_step: what an interrupted call logged from this step on is shown no more.
+    """
+
+    def __init__(self, folder: Path, enabled: bool, from_step: int) -> None:
+        self._writer: Any = None
+        if enabled:
+            from torch.utils.tensorboard.writer import SummaryWriter
+
+            folder.mkdir(parents=True, exist_ok=True)
+            self._writer = SummaryWriter(str(folder), purge_step=from_step)
+
+    def step(self, step: int, loss: float) -> None:
+        """The loss of one step."""
+        if self._writer is not None:
+            self._writer.add_scalar("train/loss", loss, step)
+
+    def epoch(self, record: EpochRecord, step: int) -> None:
+        """What an epoch came to."""
+        if self._writer is None:
+            return
+        values = {
+            "epoch/train_loss": record.train_loss,
+            "epoch/val_miou": record.val_miou,
+            "epoch/lr": record.lr,
+            "epoch/seconds": record.seconds,
+            "epoch/waiting_seconds": record.waiting_seconds,
+        }
+        for name, value in values.items():
+            if value is not None:
+                self._writer.add_scalar(name, value, step)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is buffered."""
+        if self._writer is not None:
+            self._writer.close()

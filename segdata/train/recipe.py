@@ -1,0 +1,67 @@
+"""`[train]` of a recipe: what may be said about a training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Loss = Literal["ce+dice", "ce", "dice"]
+Optimizer = Literal["adamw", "sgd"]
+Schedule = Literal["poly", "constant"]
+Precision = Literal["auto", "bf16", "fp32"]
+Fusion = Literal["none", "rendered", "online"]
+AugmentAt = Literal["network", "image"]
+
+
+class TrainRecipe(BaseModel):
+    """How a network is trained. Everything here except `accelerator` and `cache_mib` decides the weights.
+
+    Attributes:
+        epochs: passes over the training samples.
+        max_steps: stop after so many optimizer steps, in the middle of an epoch if need be; None for no limit.
+            Two arms of a comparison get the same number here, so that neither learns for longer.
+        batch_size: samples a step, over all processes together; a small training set uses what it has.
+        loss: cross-entropy plus Dice on the soft alpha, or one of them alone.
+        aux_weight: weight of each auxiliary head's loss, against 1 for the main one.
+        optimizer: AdamW, or SGD with momentum 0.9 as in the BiSeNet paper.
+        learning_rate: its highest value, after the warm-up.
+        weight_decay: on convolution weights; norms and biases have none.
+        schedule: `poly` falls as (1 - step / steps) ** poly_power, `constant` stays.
+        poly_power: 0.9 in the BiSeNet paper (section 4.1).
+        warmup_fraction: this share of the steps rises linearly from near zero.
+        clip_norm: gradients longer than this are shortened to it; 0 for off.
+        augment: flips, blur, colour, shift and rotation on or off.
+        augment_at: `network` resizes once, keeps the small arrays in memory and augments those; `image` augments
+            the photo at its own size and resizes afterwards, as the reference did, and decodes at every fetch.
+        fusion: `online` lays portraits over new backgrounds while training, `rendered` trains on composites that
+            were rendered before, `none` on neither.
+        val_fraction: share of the training groups that is cut off as val.
+        patience: stop after so many epochs without a better val mIoU; 0 for never.
+        precision: `auto` is bf16 autocast where the hardware computes in it, else fp32.
+        accelerator: `auto` takes a GPU if there is one.
+        cache_mib: memory for decoded samples at network size; what doesn't fit is decoded at every fetch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(default=60, ge=1)
+    max_steps: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=16, ge=2)
+    loss: Loss = "ce+dice"
+    aux_weight: float = Field(default=1.0, ge=0)
+    optimizer: Optimizer = "adamw"
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    schedule: Schedule = "poly"
+    poly_power: float = Field(default=0.9, gt=0)
+    warmup_fraction: float = Field(default=0.05, ge=0, lt=1)
+    clip_norm: float = Field(default=0.0, ge=0)
+    augment: bool = True
+    augment_at: AugmentAt = "network"
+    fusion: Fusion = "none"
+    val_fraction: float = Field(default=0.1, ge=0, lt=1)
+    patience: int = Field(default=0, ge=0)
+    precision: Precision = "auto"
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    cache_mib: int = Field(default=2048, ge=0)

@@ -1,0 +1,109 @@
+"""The predicate: what it may say, what it selects, and in which order."""
+
+import pytest
+from pydantic import ValidationError
+
+from segdata.errors import RecipeError
+from segdata.mine.recipe import MineRecipe
+from segdata.mine.selection import check_where, select_cases, selection_name
+
+DEFAULT = MineRecipe().where
+
+
+def pair(name, miou, hole_recall=None, **sample):
+    return {"sample_id": name, "dataset": "pool", **sample}, {
+        "sample_id": name,
+        "miou": miou,
+        "hole_recall": hole_recall,
+    }
+
+
+CASES = [
+    pair("good", 0.95),
+    pair("bad", 0.6),
+    pair("filled", 0.96, hole_recall=0.1),
+    pair("kept", 0.97, hole_recall=0.9),
+    pair("worst", 0.2, hole_recall=0.9),
+]
+
+
+def names(where, cases=CASES):
+    return [row["sample_id"] for row in select_cases(list(cases), where)]
+
+
+def test_the_default_takes_a_low_miou_or_a_filled_hole_worst_first():
+    assert DEFAULT == "miou < 0.8 OR hole_recall < 0.5"
+    assert names(DEFAULT) == ["worst", "bad", "filled"]
+
+
+def test_a_null_is_not_matched_either_way():
+    assert names("hole_recall < 0.5") == ["filled"]
+    assert names("NOT (hole_recall < 0.5)") == ["worst", "kept"]
+
+
+def test_equal_mious_are_ordered_by_hole_recall_then_by_id():
+    cases = [pair("b", 0.5), pair("a", 0.5), pair("d", 0.5, hole_recall=0.9), pair("c", 0.5, hole_recall=0.1)]
+    assert names("miou < 0.8", cases) == ["c", "d", "a", "b"]
+
+
+def test_columns_of_samples_may_be_named_too():
+    cases = [pair("a", 0.5, hole_count=1), pair("b", 0.5, hole_count=0)]
+    assert names("miou < 0.8 AND hole_count > 0", cases) == ["a"]
+
+
+def test_the_order_given_changes_nothing():
+    assert names(DEFAULT, CASES[::-1]) == names(DEFAULT)
+
+
+def test_nothing_scored_selects_nothing():
+    assert names(DEFAULT, []) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("miuo < 0.8", "miuo"),
+        ("miou < 0.8; DROP TABLE scores", "miou < 0.8; DROP TABLE scores"),
+        ("miou <", "not one boolean expression"),
+        ("miou", "not true or false for each row"),
+        ("avg(miou) < 0.8", "aggregate"),
+        ("miou < (SELECT 1)", "subquery"),
+        ("EXISTS (FROM read_csv('/etc/passwd'))", "mine.where"),
+        ("miou < 0.8) OR (true", "mine.where"),
+        ("sample_id IN (SELECT column0 FROM read_csv('/etc/passwd'))", "subquery"),
+    ],
+)
+def test_what_is_no_predicate_is_refused_by_its_key(where, says):
+    with pytest.raises(RecipeError) as caught:
+        check_where(where)
+    assert str(caught.value).startswith("mine.where: ")
+    assert says in str(caught.value)
+
+
+def test_an_unknown_column_is_answered_with_the_known_ones():
+    with pytest.raises(RecipeError, match=r"the columns are .*miou.*hole_recall.*foreground_fraction"):
+        check_where("iou < 0.8")
+
+
+def test_a_predicate_that_fails_on_a_row_is_refused_too():
+    with pytest.raises(RecipeError, match=r"^mine\.where: "):
+        names("CAST(sample_id AS INTEGER) > 3")
+
+
+def test_the_name_follows_from_scorer_and_predicate():
+    assert selection_name("a" * 16, "miou < 0.8") == selection_name("a" * 16, "miou < 0.8")
+    assert selection_name("a" * 16, "miou < 0.8") != selection_name("a" * 16, "miou < 0.7")
+    assert selection_name("a" * 16, "miou < 0.8") != selection_name("b" * 16, "miou < 0.8")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"where": "  "}, {"were": "miou < 1"}, {"batch": 0}, {"precision": "int8"}, {"triage": {"suspect_from": 2}}],
+)
+def test_a_wrong_recipe_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        MineRecipe.model_validate(wrong)
+
+
+def test_the_predicate_loses_its_margins():
+    assert MineRecipe(where=" miou < 0.8\n").where == "miou < 0.8"

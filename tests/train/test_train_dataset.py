@@ -1,0 +1,114 @@
+"""What a step is fed: the same arrays for the same (seed, epoch, index), whatever the cache and the threads."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from segdata.inference.model_folder import ModelSpec
+from segdata.inference.predict import prepare
+from segdata.train.cache import ArrayCache
+from segdata.train.dataset import TrainingSamples, batches, epoch_order
+from segdata.train.recipe import TrainRecipe
+from segdata.train.resize import shrink_pair, typical_scale
+from segdata.train.schedule import StepPlan, plan_steps
+
+PLAIN = TrainRecipe(augment=False, batch_size=2)
+AUGMENTED = TrainRecipe(augment=True, batch_size=2)
+
+
+def samples_of(studio: Any, recipe: TrainRecipe, seed: int = 0, count: int = 3) -> TrainingSamples:
+    rows = studio.portraits(range(count), weight=1.0).to_pylist()
+    return TrainingSamples(studio.workspace, rows, recipe, seed, (64, 64), ArrayCache(recipe.cache_mib << 20))
+
+
+def test_a_fetch_depends_on_seed_epoch_and_index_alone(studio: Callable[..., Any]) -> None:
+    made = studio()
+    first, second = samples_of(made, AUGMENTED), samples_of(made, AUGMENTED)
+    second.fetch(9, 2)
+    a, b = first.fetch(1, 0), second.fetch(1, 0)
+    assert np.array_equal(a.image, b.image)
+    assert np.array_equal(a.alpha, b.alpha)
+    assert not np.array_equal(a.image, first.fetch(2, 0).image)
+    assert not np.array_equal(a.image, samples_of(made, AUGMENTED, seed=1).fetch(1, 0).image)
+
+
+@pytest.mark.parametrize("cache_mib", [0, 64])
+def test_the_cache_changes_no_pixel(studio: Callable[..., Any], cache_mib: int) -> None:
+    made = studio()
+    samples = samples_of(made, AUGMENTED.model_copy(update={"cache_mib": cache_mib}))
+    first, again = samples.fetch(1, 1), samples.fetch(1, 1)
+    reference = samples_of(made, AUGMENTED).fetch(1, 1)
+    assert np.array_equal(first.image, again.image)
+    assert np.array_equal(first.image, reference.image)
+
+
+def test_augmenting_at_the_photos_size_comes_to_network_size_too(studio: Callable[..., Any]) -> None:
+    made = studio()
+    at_image = samples_of(made, AUGMENTED.model_copy(update={"augment_at": "image"})).fetch(1, 0)
+    assert at_image.image.shape == (64, 64, 3)
+    assert at_image.alpha.shape == (64, 64)
+    plain = samples_of(made, PLAIN.model_copy(update={"augment_at": "image"})).fetch(1, 0)
+    assert np.array_equal(plain.image, samples_of(made, PLAIN).fetch(1, 0).image)
+
+
+def test_alpha_stays_soft_when_shrunk() -> None:
+    alpha = np.zeros((8, 8), np.uint8)
+    alpha[:, 3:] = 255
+    image = np.repeat(alpha[..., None], 3, axis=2)
+    small_image, small = shrink_pair(image, alpha, (4, 4))
+    assert small[0].tolist() == [0, 128, 255, 255]
+    assert np.array_equal(small_image[..., 0], small)
+    assert shrink_pair(image, alpha, (8, 8))[1] is alpha
+
+
+def test_every_sample_comes_once_and_the_last_batch_is_filled_from_the_first() -> None:
+    plan = plan_steps(10, TrainRecipe(batch_size=4, epochs=2))
+    order = epoch_order(10, plan, seed=3, epoch=1)
+    assert len(order) == 12
+    assert sorted(order[:10]) == list(range(10))
+    assert order[10:] == order[:2]
+    assert order != epoch_order(10, plan, seed=3, epoch=2)
+
+
+def test_an_epoch_cut_short_begins_like_a_whole_one() -> None:
+    whole, short = StepPlan(4, 3, 6), StepPlan(4, 3, 5)
+    assert epoch_order(10, short, seed=0, epoch=2) == epoch_order(10, whole, seed=0, epoch=2)[:8]
+
+
+def test_batches_come_in_order_as_tensors(studio: Callable[..., Any]) -> None:
+    samples = samples_of(studio(), PLAIN)
+    got = list(batches(samples, 1, [2, 0, 1, 1], batch=2, threads=2))
+    assert [tuple(batch.images.shape) for batch in got] == [(2, 64, 64, 3)] * 2
+    assert np.array_equal(got[0].images[0].numpy(), samples.fetch(1, 2).image)
+    assert np.array_equal(got[1].alphas[1].numpy(), samples.fetch(1, 1).alpha)
+    assert got[0].weights.tolist() == [1.0, 1.0]
+
+
+def test_a_full_cache_keeps_what_it_has_and_makes_the_rest() -> None:
+    cache = ArrayCache(budget_bytes=4)
+    made: list[str] = []
+
+    def make(name: str) -> tuple[np.ndarray, ...]:
+        made.append(name)
+        return (np.zeros(3, np.uint8),)
+
+    for name in "abab":
+        cache.get(name, lambda name=name: make(name))  # type: ignore[misc]  # binds the loop's value
+    assert made == ["a", "b", "b"]
+    assert cache.bytes_held == 3
+
+
+def test_the_typical_scale_is_the_median_photos_and_never_enlarges() -> None:
+    rows = [{"height": 800, "width": 600}, {"height": 400, "width": 300}, {"height": 800, "width": 600}]
+    assert typical_scale(rows, (200, 150)) == 0.25
+    assert typical_scale([{"height": 10, "width": 10}], (64, 64)) == 1.0
+
+
+@pytest.mark.parametrize("size_hw", [(96, 72), (40, 100), (20, 30), (64, 64)])
+def test_training_shrinks_a_photo_exactly_as_prediction_does(size_hw: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (*size_hw, 3), np.uint8)
+    spec = ModelSpec(name="tiny", input_hw=(48, 32))
+    small, _ = shrink_pair(image, image[..., 0].copy(), (48, 32))
+    assert np.array_equal(small, prepare(image, spec))

@@ -1,0 +1,90 @@
+"""Online fusion at network size gives the picture that fusing at the photo's size and shrinking would."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from segdata.imaging.arrays import Alpha, Image
+from segdata.imaging.fusion import FusionSettings, estimate_layer
+from segdata.train.cache import ArrayCache
+from segdata.train.dataset import TrainingSamples
+from segdata.train.online import OnlineFusion, stretched_cover_hw
+from segdata.train.recipe import TrainRecipe
+from segdata.train.resize import shrink_layer, shrink_pair
+
+PLAIN = TrainRecipe(augment=False, fusion="online")
+
+
+class Estimating:
+    """Foregrounds, estimated anew each time."""
+
+    def foreground(self, row: dict[str, Any], image: Image, alpha: Alpha) -> Image:
+        return estimate_layer(image, alpha, FusionSettings())
+
+
+def online_of(studio: Any, ratio: float, input_hw: tuple[int, int] | None, placement: str = "own") -> OnlineFusion:
+    return OnlineFusion(
+        workspace=studio.workspace,
+        foregrounds=Estimating(),  # type: ignore[arg-type]  # all that is asked of the cache
+        settings=FusionSettings(placement=placement),  # type: ignore[arg-type]  # a literal in the parameters below
+        ratio=ratio,
+        backgrounds=[studio.background(seed) for seed in range(3)],
+        cache=ArrayCache(1 << 24),
+        input_hw=input_hw,
+    )
+
+
+@pytest.mark.parametrize("placement", ["own", "jitter"])
+def test_small_layers_fuse_to_the_small_picture_of_the_large_fusion(studio: Callable[..., Any], placement: str) -> None:
+    made = studio()
+    row = made.portrait(0)
+    large, small = (online_of(made, 1.0, input_hw, placement) for input_hw in (None, (48, 48)))
+    for seed in range(6):
+        drawn = large.draw(row, np.random.default_rng(seed))
+        assert drawn == small.draw(row, np.random.default_rng(seed))
+        assert drawn is not None
+        expected = shrink_pair(*large.fuse(row, *drawn), (48, 48))
+        image, alpha = small.fuse(row, *drawn)
+        assert image.shape == (48, 48, 3)
+        assert np.abs(image.astype(int) - expected[0]).mean() < 7
+        assert np.abs(alpha.astype(int) - expected[1]).mean() < 4
+
+
+def test_the_share_of_fused_fetches_is_the_ratio(studio: Callable[..., Any]) -> None:
+    made = studio()
+    row, online = made.portrait(0), online_of(made, 0.3, (48, 48))
+    fused = sum(online.draw(row, np.random.default_rng([0, n])) is not None for n in range(2000))
+    assert fused / 2000 == pytest.approx(0.3, abs=0.04)
+    assert online.draw({**row, "kind": "composite"}, np.random.default_rng(0)) is None
+
+
+def test_the_person_stays_and_the_background_changes(studio: Callable[..., Any]) -> None:
+    made = studio()
+    rows = made.portraits(range(2), weight=1.0).to_pylist()
+    build = (made.workspace, rows, PLAIN, 0, (48, 48), ArrayCache(1 << 24))
+    plain = TrainingSamples(*build).fetch(1, 0)
+    fused = TrainingSamples(*build, online_of(made, 1.0, (48, 48))).fetch(1, 0)
+    person, behind = plain.alpha == 255, plain.alpha == 0
+    assert np.abs(fused.image[person].astype(int) - plain.image[person]).max() <= 2
+    assert np.abs(fused.image[behind].astype(int) - plain.image[behind]).mean() > 20
+    assert np.array_equal(fused.alpha, plain.alpha)
+
+
+def test_a_foreground_shrinks_by_its_alpha_so_that_no_old_background_bleeds_in() -> None:
+    alpha = np.zeros((8, 8), np.uint8)
+    alpha[:, :3] = 255
+    image = np.where(alpha[..., None] > 0, np.uint8(200), np.uint8(10)).repeat(3, axis=2)
+    small = shrink_layer(image, alpha, (4, 4))
+    assert small[0, 0].tolist() == [200] * 3
+    assert small[0, 1].tolist() == [200] * 3, "half covered: the person's colour alone"
+    assert small[0, 3].tolist() == [10] * 3
+
+
+def test_a_stretched_background_covers_what_the_photo_would_have_been_covered_with() -> None:
+    for size_hw in ((90, 120), (300, 50), (64, 64)):
+        height, width = stretched_cover_hw(size_hw, 4 / 3, (48, 48))
+        assert min(height, width) == 48
+        # undoing the stretch of a 4:3 portrait gives the background's own shape back
+        assert (height * 4 / 3) / width == pytest.approx(size_hw[0] / size_hw[1], rel=0.03)
