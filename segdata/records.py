@@ -105,5 +105,5 @@ class Progress:
 ProgressCallback = Callable[[Progress], None]
 
 
-def ignore_progress(progress: Progress) -> None:  # noqa: ARG001 - the silent callback takes what it ignores
+def ignore_progress(progress: Progress) -> None:
     """The callback of those who do not watch."""

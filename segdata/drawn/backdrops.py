@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from segdata.drawn.noise import clouds, tiled
-from segdata.drawn.paint import Float, Image, SizeHW
+from segdata.drawn.paint import Float, Image, SizeHW, floats
 from segdata.drawn.person import RGB
 from segdata.drawn.scenes import draw_scene
 from segdata.drawn.style import Style
@@ -22,7 +22,7 @@ def draw_backdrop(rng: np.random.Generator, size_hw: SizeHW, style: Style, worn:
         worn: colours of the clothes and the hair, for those that are hard to tell apart.
     """
     if rng.random() < style.camouflage:
-        near = np.float32(worn[int(rng.integers(len(worn)))]) + rng.normal(0, 9, 3).astype(np.float32)
+        near = floats(worn[int(rng.integers(len(worn)))]) + rng.normal(0, 9, 3).astype(np.float32)
         kind = str(rng.choice(["paper", "plaster", "fabric"]))
         painter = {"paper": _paper, "plaster": _plaster, "fabric": _fabric}[kind]
         return painter(rng, size_hw, np.clip(near, 18, 240)), f"camouflage {kind}"
@@ -44,7 +44,7 @@ def draw_backdrop(rng: np.random.Generator, size_hw: SizeHW, style: Style, worn:
 
 def _wall_colour(rng: np.random.Generator) -> Float:
     hue, chroma, value = rng.uniform(0, 2 * np.pi), rng.choice([6, 18, 45]), rng.uniform(45, 232)
-    return np.clip(value + np.cos(hue + np.float32([0, 2.1, 4.2])) * chroma, 14, 246).astype(np.float32)
+    return np.clip(value + np.cos(hue + floats([0, 2.1, 4.2])) * chroma, 14, 246).astype(np.float32)
 
 
 def lit(field: Float, colour: Float, size_hw: SizeHW) -> Image:
@@ -63,13 +63,13 @@ def _falloff(rng: np.random.Generator, size_hw: SizeHW, strength: float) -> Floa
     y, x = np.ogrid[0 : size_hw[0], 0 : size_hw[1]]
     cx, cy = rng.uniform(0.2, 0.8) * size_hw[1], rng.uniform(0.1, 0.6) * size_hw[0]
     reach = rng.uniform(0.5, 1.0) * max(size_hw)
-    squared = (np.float32((x - cx) ** 2) + np.float32((y - cy) ** 2)) / np.float32(reach**2)
+    squared = (floats((x - cx) ** 2) + floats((y - cy) ** 2)) / floats(reach**2)
     return np.asarray(1.1 - strength * (1 - np.exp(-squared)), np.float32)
 
 
 def _paper(rng: np.random.Generator, size_hw: SizeHW, colour: Float) -> Image:
     half = _half(size_hw)
-    field = _falloff(rng, half, rng.uniform(0.1, 0.6)) + clouds(rng, half, 3, 2) * np.float32(rng.uniform(0.0, 0.06))
+    field = _falloff(rng, half, rng.uniform(0.1, 0.6)) + clouds(rng, half, 3, 2) * floats(rng.uniform(0.0, 0.06))
     return lit(field, colour, size_hw)
 
 
@@ -92,11 +92,9 @@ def _bricks(rng: np.random.Generator, size_hw: SizeHW, colour: Float) -> Image:
     shifted = x + (row % 2) * (wide // 2)
     field = tones[row, shifted // wide]
     joint = (y % tall < 2) | (shifted % wide < 2)
-    field = np.where(joint, np.float32(rng.choice([0.65, 1.35])), field).astype(np.float32)
-    field = cv2.GaussianBlur(field, (0, 0), 0.6) * _falloff(rng, half, 0.35) + clouds(rng, half, 60, 2) * np.float32(
-        0.05
-    )
-    warm = colour * np.float32([1.15, 0.9, 0.8]) if rng.random() < 0.6 else colour
+    field = np.where(joint, floats(rng.choice([0.65, 1.35])), field).astype(np.float32)
+    field = cv2.GaussianBlur(field, (0, 0), 0.6) * _falloff(rng, half, 0.35) + clouds(rng, half, 60, 2) * floats(0.05)
+    warm = colour * floats([1.15, 0.9, 0.8]) if rng.random() < 0.6 else colour
     return _focus(rng, lit(np.asarray(field, np.float32), np.clip(warm, 20, 230), size_hw))
 
 
@@ -108,7 +106,7 @@ def _wood(rng: np.random.Generator, size_hw: SizeHW, colour: Float) -> Image:
     seams = np.arange(half[1]) % board < 2
     tones = np.repeat(rng.normal(1, 0.09, half[1] // board + 1), board)[: half[1]]
     field *= np.where(seams, 0.55, tones)[None]
-    brown = np.float32([150, 108, 74]) * np.float32(rng.uniform(0.6, 1.3)) if rng.random() < 0.7 else colour
+    brown = floats([150, 108, 74]) * floats(rng.uniform(0.6, 1.3)) if rng.random() < 0.7 else colour
     return _focus(rng, lit(np.asarray(field * _falloff(rng, half, 0.3), np.float32), brown, size_hw))
 
 
@@ -129,7 +127,7 @@ def _fabric(rng: np.random.Generator, size_hw: SizeHW, colour: Float) -> Image:
 def _bokeh(rng: np.random.Generator, size_hw: SizeHW, colour: Float) -> Image:
     """Lamps far out of focus."""
     half = _half(size_hw)
-    dark = lit(_falloff(rng, half, 0.5) + clouds(rng, half, 3, 2) * np.float32(0.16), colour * np.float32(0.5), half)
+    dark = lit(_falloff(rng, half, 0.5) + clouds(rng, half, 3, 2) * floats(0.16), colour * floats(0.5), half)
     hues = rng.uniform(0, 2 * np.pi, 3)
     scale = min(half) / 300
     for _ in range(int(rng.integers(18, 46))):

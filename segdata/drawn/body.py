@@ -7,7 +7,7 @@ import numpy as np
 from segdata.drawn.clothes import cloth_colour, paint_collar
 from segdata.drawn.frame import mirrored
 from segdata.drawn.light import relief, shaded
-from segdata.drawn.paint import Float, Patch, curve, limb, polygon, shapes, strokes
+from segdata.drawn.paint import Float, Patch, curve, floats, limb, polygon, shapes, strokes
 from segdata.drawn.sitting import Sitting
 
 
@@ -17,8 +17,13 @@ def paint_trunk(sitting: Sitting, rng: np.random.Generator) -> None:
     s = person.shoulders
     waist = 0.62 + 0.06 * (1 - person.soft) if "hip" in person.pose else 0.8
     outline = mirrored(
-        [(0.5, 1.36), (0.8, 1.66), (s * 0.6, 1.92), (s * 0.93, 2.14), (s * 1.09, 2.5), (s * 1.02, 3.2)]
-        + [
+        [
+            (0.5, 1.36),
+            (0.8, 1.66),
+            (s * 0.6, 1.92),
+            (s * 0.93, 2.14),
+            (s * 1.09, 2.5),
+            (s * 1.02, 3.2),
             (s * 0.86, 3.9),
             (s * waist, 5.3),
             (s * (waist + 0.12), 7.2),
@@ -72,7 +77,7 @@ def _paint_neck(sitting: Sitting) -> None:
         -(x**2 + (y - 1.85) ** 2) / 0.03
     )
     sinews = -0.05 * np.exp(-(((np.abs(x) - 0.42 + 0.18 * (y - 1)) / 0.09) ** 2)) * (y < 1.9)
-    brightness = relief(neck, sitting.light, 0.6 * frame.unit_px, (bones + sinews) * np.float32(frame.unit_px))
+    brightness = relief(neck, sitting.light, 0.6 * frame.unit_px, (bones + sinews) * floats(frame.unit_px))
     sitting.canvas.over(neck, shaded(person.skin, brightness * 0.95))
 
 
@@ -95,19 +100,17 @@ def _joints(pose: str, side: float, s: float, rng: np.random.Generator) -> tuple
         "up": ((s * 1.42, 1.9), (s * 1.3, -0.6), "open"),
         "head": ((s * 1.25 + 0.35, 0.3), (0.95, -1.2), "rest"),
     }[pose]
-    corners = np.float32([shoulder, elbow, wrist])
+    corners = floats([shoulder, elbow, wrist])
     path = np.stack([corners[0], corners[:2].mean(0), corners[1], corners[1:].mean(0), corners[2]])
-    path[1] += (corners[1] - corners[0])[::-1] * np.float32([0.05, -0.03])
-    return np.asarray(path * np.float32([side, 1]), np.float32), hand
+    path[1] += (corners[1] - corners[0])[::-1] * floats([0.05, -0.03])
+    return np.asarray(path * floats([side, 1]), np.float32), hand
 
 
 def _paint_arm(sitting: Sitting, joints: Float, rng: np.random.Generator) -> None:
     canvas, person, frame = sitting.canvas, sitting.person, sitting.frame
     unit, thick = frame.unit_px, 1.0 if person.soft < 0.5 else 0.86
-    radii = np.float32([0.43, 0.44, 0.4, 0.35, 0.25]) * thick * (0.85 if person.age == "child" else 1)
-    shadow = polygon(
-        limb(frame.px(joints + np.float32([0.06, 0.1])), (radii + 0.1) * unit), canvas.size_hw, 0.16 * unit
-    )
+    radii = floats([0.43, 0.44, 0.4, 0.35, 0.25]) * thick * (0.85 if person.age == "child" else 1)
+    shadow = polygon(limb(frame.px(joints + floats([0.06, 0.1])), (radii + 0.1) * unit), canvas.size_hw, 0.16 * unit)
     canvas.darken(shadow, 0.72)
     bare = person.sleeves != "long" and person.garment not in ("blazer", "hoodie", "sweater", "turtleneck")
     if bare:
@@ -116,9 +119,9 @@ def _paint_arm(sitting: Sitting, joints: Float, rng: np.random.Generator) -> Non
         if person.sleeves == "none" and person.garment == "dress":
             return
         joints = np.stack([joints[0], (joints[0] + joints[1]) / 2, joints[1]])
-        radii = np.float32([0.5, 0.53, 0.56]) * thick
+        radii = floats([0.5, 0.53, 0.56]) * thick
     else:
-        radii = radii + np.float32([0.06, 0.07, 0.1, 0.1, 0.1])
+        radii = radii + floats([0.06, 0.07, 0.1, 0.1, 0.1])
     sleeve = polygon(limb(frame.px(joints), radii * unit), canvas.size_hw)
     along = joints[1] - joints[0]
     turn = float(np.degrees(np.arctan2(along[0], along[1])))
@@ -129,10 +132,10 @@ def _paint_arm(sitting: Sitting, joints: Float, rng: np.random.Generator) -> Non
 def _paint_cuff(sitting: Sitting, joints: Float, radii: Float) -> None:
     end, back = joints[-1], joints[-1] - joints[-2]
     back = back / max(float(np.linalg.norm(back)), 1e-6)
-    across = np.float32([-back[1], back[0]]) * radii[-1]
+    across = floats([-back[1], back[0]]) * radii[-1]
     bow = np.stack([end - back * 0.02 - across, end + back * 0.1, end - back * 0.02 + across])
     for offset in (0.0, 0.2):
-        line = curve(sitting.frame.px(bow - back * np.float32(offset)), closed=False)[None]
+        line = curve(sitting.frame.px(bow - back * floats(offset)), closed=False)[None]
         edge = strokes(line, sitting.canvas.size_hw, 0.035 * sitting.frame.unit_px, 0.6)
         sitting.canvas.atop(edge.times(0.4), (25, 22, 22))
 
@@ -146,22 +149,22 @@ def _paint_hand(sitting: Sitting, joints: Float, hand: str) -> None:
     side = float(np.sign(joints[0][0]))
     along = forearm / max(float(np.linalg.norm(forearm)), 1e-6)
     if hand == "rest":
-        along = np.float32([-side * 0.8, 0.6]) if wrist[1] > 0 else np.float32([-side, 0.05])
+        along = floats([-side * 0.8, 0.6]) if wrist[1] > 0 else floats([-side, 0.05])
     elif hand == "prop":
-        along = np.float32([0.12 * side, -1.0])
-    across = np.float32([-along[1], along[0]])
+        along = floats([0.12 * side, -1.0])
+    across = floats([-along[1], along[0]])
     length, spread = (0.55 if hand in ("open", "hang") else 0.42), (1.0 if hand == "open" else 0.3)
     palm_end = wrist + along * 0.5
     parts = [(np.stack([wrist - along * 0.1, wrist + along * 0.25, palm_end]), (0.22, 0.3, 0.28))]
     for finger in range(4):
-        offset = np.float32((finger - 1.5) * 0.15)
+        offset = floats((finger - 1.5) * 0.15)
         base = palm_end + across * offset
-        tip = base + along * np.float32(length - 0.07 * abs(finger - 1.4)) + across * offset * np.float32(spread)
+        tip = base + along * floats(length - 0.07 * abs(finger - 1.4)) + across * offset * floats(spread)
         parts.append((np.stack([base - along * 0.1, (base + tip) / 2, tip]), (0.09, 0.09, 0.065)))
-    thumb = wrist + along * 0.2 - across * np.float32(side * 0.22)
-    reach = along * 0.35 - across * np.float32(side * (0.25 if hand == "open" else 0.1))
+    thumb = wrist + along * 0.2 - across * floats(side * 0.22)
+    reach = along * 0.35 - across * floats(side * (0.25 if hand == "open" else 0.1))
     parts.append((np.stack([thumb, thumb + reach * 0.6, thumb + reach]), (0.12, 0.1, 0.08)))
-    outlines = [limb(sitting.frame.px(path), np.float32(radii) * unit, steps=4) for path, radii in parts]
+    outlines = [limb(sitting.frame.px(path), floats(radii) * unit, steps=4) for path, radii in parts]
     hull = polygon(np.concatenate(outlines[:1]), canvas.size_hw, 0.08 * unit)
     canvas.darken(hull.times(0.5), 0.7)
     whole = shapes(outlines, canvas.size_hw)

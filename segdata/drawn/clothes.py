@@ -8,7 +8,7 @@ import numpy as np
 from segdata.drawn.frame import Frame
 from segdata.drawn.light import Light, relief, shaded
 from segdata.drawn.noise import clouds, tiled, weave
-from segdata.drawn.paint import Canvas, Float, Patch, curve, disc, polygon, strokes
+from segdata.drawn.paint import Canvas, Float, Patch, curve, disc, floats, polygon, strokes
 from segdata.drawn.person import RGB, Person
 
 
@@ -53,7 +53,7 @@ def _folds(rng: np.random.Generator, shape: tuple[int, ...], unit: float, turn_d
     small = (max(2, height // (2 if turned else 5)), max(2, width // (5 if turned else 2)))
     lumps = clouds(rng, small, max(small) / max(unit * 0.35, 2), 2)
     strength = unit * rng.uniform(0.05, 0.11)
-    return np.asarray(cv2.resize(lumps, (width, height)) * np.float32(strength), np.float32)
+    return np.asarray(cv2.resize(lumps, (width, height)) * floats(strength), np.float32)
 
 
 def paint_collar(canvas: Canvas, person: Person, frame: Frame, light: Light, rng: np.random.Generator) -> None:
@@ -77,20 +77,16 @@ def _neckline(canvas: Canvas, person: Person, frame: Frame, light: Light, rng: n
     canvas.darken(strokes(path, canvas.size_hw, 0.2 * frame.unit_px, 0.07 * frame.unit_px), 0.75)
     band = strokes(path, canvas.size_hw, 0.13 * frame.unit_px, 0.5)
     tone = rng.uniform(0.8, 1.08)
-    canvas.over(
-        band.times(0.95), shaded(person.cloth, relief(band, light, 0.08 * frame.unit_px) * np.float32(tone), -0.03)
-    )
+    canvas.over(band.times(0.95), shaded(person.cloth, relief(band, light, 0.08 * frame.unit_px) * floats(tone), -0.03))
 
 
 def _wings(canvas: Canvas, colour: RGB, frame: Frame, light: Light, low: float) -> None:
     for side in (-1, 1):
-        wing = np.float32([(0.5, 1.2), (0.72, 1.5), (1.02, 1.86), (0.62, low), (0.06, 1.98), (0.3, 1.72)])
-        points = frame.px(wing * np.float32([side, 1]))
-        canvas.darken(
-            polygon(points + np.float32([0, 0.06 * frame.unit_px]), canvas.size_hw, 0.06 * frame.unit_px), 0.66
-        )
+        wing = floats([(0.5, 1.2), (0.72, 1.5), (1.02, 1.86), (0.62, low), (0.06, 1.98), (0.3, 1.72)])
+        points = frame.px(wing * floats([side, 1]))
+        canvas.darken(polygon(points + floats([0, 0.06 * frame.unit_px]), canvas.size_hw, 0.06 * frame.unit_px), 0.66)
         patch = polygon(points, canvas.size_hw, 0.4)
-        canvas.over(patch, shaded(colour, relief(patch, light, 0.2 * frame.unit_px) * np.float32(1.03), -0.03))
+        canvas.over(patch, shaded(colour, relief(patch, light, 0.2 * frame.unit_px) * floats(1.03), -0.03))
 
 
 def _shirt(canvas: Canvas, person: Person, frame: Frame, light: Light, rng: np.random.Generator) -> None:
@@ -118,13 +114,11 @@ def _blazer(canvas: Canvas, person: Person, frame: Frame, light: Light, rng: np.
         canvas.atop(strokes(knot, canvas.size_hw, 0.04 * frame.unit_px, 0.8).times(0.5), (15, 15, 18))
     _wings(canvas, pale, frame, light, 2.42)
     for side in (-1, 1):
-        lapel = np.float32([(0.85, 1.66), (1.2, 1.98), (1.42, 2.75), (1.1, 2.8), (1.28, 3.1), (0.06, 5.6), (0.5, 3.2)])
-        points = frame.px(lapel * np.float32([side, 1]))
-        canvas.darken(
-            polygon(points + np.float32([0, 0.07 * frame.unit_px]), canvas.size_hw, 0.08 * frame.unit_px), 0.62
-        )
+        lapel = floats([(0.85, 1.66), (1.2, 1.98), (1.42, 2.75), (1.1, 2.8), (1.28, 3.1), (0.06, 5.6), (0.5, 3.2)])
+        points = frame.px(lapel * floats([side, 1]))
+        canvas.darken(polygon(points + floats([0, 0.07 * frame.unit_px]), canvas.size_hw, 0.08 * frame.unit_px), 0.62)
         patch = polygon(points, canvas.size_hw, 0.4)
-        tone = relief(patch, light, 0.3 * frame.unit_px) * np.float32(1.06 if side * light.x > 0 else 0.94)
+        tone = relief(patch, light, 0.3 * frame.unit_px) * floats(1.06 if side * light.x > 0 else 0.94)
         canvas.over(patch, shaded(person.cloth, tone, -0.03))
     seam = strokes(frame.px([[(0.06, 5.5), (0.2, 17)]]), canvas.size_hw, 0.05 * frame.unit_px, 0.8)
     canvas.atop(seam.times(0.6), (10, 10, 12))
@@ -132,14 +126,14 @@ def _blazer(canvas: Canvas, person: Person, frame: Frame, light: Light, rng: np.
 
 def _hood(canvas: Canvas, person: Person, frame: Frame, light: Light, rng: np.random.Generator) -> None:
     for side in (-1, 1):
-        roll = np.float32([(0.5, 1.0), (0.9, 1.15), (1.25, 1.7), (0.95, 2.25), (0.1, 2.75), (0.02, 2.3), (0.52, 1.75)])
-        points = curve(frame.px(roll * np.float32([side, 1])))
+        roll = floats([(0.5, 1.0), (0.9, 1.15), (1.25, 1.7), (0.95, 2.25), (0.1, 2.75), (0.02, 2.3), (0.52, 1.75)])
+        points = curve(frame.px(roll * floats([side, 1])))
         canvas.darken(polygon(points, canvas.size_hw, 0.12 * frame.unit_px), 0.7)
         patch = polygon(points, canvas.size_hw)
         canvas.over(patch, shaded(person.cloth, relief(patch, light, 0.35 * frame.unit_px), -0.03))
         end = rng.uniform(3.7, 4.6)
         cord = curve(frame.px([(side * 0.3, 2.55), (side * 0.36, 3.2), (side * 0.32, end)]), closed=False)[None]
-        canvas.darken(strokes(cord + np.float32(1.5), canvas.size_hw, 0.1 * frame.unit_px, 1.2), 0.75)
+        canvas.darken(strokes(cord + floats(1.5), canvas.size_hw, 0.1 * frame.unit_px, 1.2), 0.75)
         canvas.over(strokes(cord, canvas.size_hw, 0.07 * frame.unit_px), (228, 226, 220))
 
 

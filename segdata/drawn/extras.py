@@ -7,7 +7,7 @@ import numpy as np
 from segdata.drawn.face import outline
 from segdata.drawn.light import relief, shaded
 from segdata.drawn.noise import clouds
-from segdata.drawn.paint import Float, Patch, curve, disc, limb, polygon, strokes
+from segdata.drawn.paint import Float, Patch, curve, disc, floats, limb, polygon, strokes
 from segdata.drawn.sitting import Sitting
 from segdata.drawn.strands import combed, paint_mass
 
@@ -22,17 +22,17 @@ def paint_beard(sitting: Sitting, rng: np.random.Generator) -> None:
         right = [tuple(point) for point in jaw[4:9]]
         left = [tuple(point) for point in jaw[8:13]][1:]
         inner = [(-0.74, 0.42), (-0.5, 0.74), (-0.3, 0.72), (0.3, 0.72), (0.5, 0.74), (0.74, 0.42)]
-        shape = np.float32(right + left + inner)
+        shape = floats(right + left + inner)
         if beard == "stubble":
             patch = polygon(curve(sitting.head.px(shape)), sitting.canvas.size_hw, 0.06 * sitting.head.unit_px)
-            sitting.canvas.atop(patch.times(0.34), np.float32(sitting.person.hair) * 0.8)
+            sitting.canvas.atop(patch.times(0.34), floats(sitting.person.hair) * 0.8)
             return
         _paint_whiskers(sitting, rng, shape, inner, drop=rng.uniform(0.05, 0.3))
     elif beard == "goatee":
-        shape = np.float32([(-0.3, 1.02), (0.3, 1.02), (0.3, 1.36), (0, 1.5), (-0.3, 1.36)])
+        shape = floats([(-0.3, 1.02), (0.3, 1.02), (0.3, 1.36), (0, 1.5), (-0.3, 1.36)])
         _paint_whiskers(sitting, rng, shape, [(-0.26, 1.04), (0.26, 1.04)], drop=0.1)
-    side = np.float32([(0.0, 0.66), (0.2, 0.67), (0.42, 0.84), (0.4, 0.92), (0.2, 0.78), (0.0, 0.75)])
-    for mirror in (np.float32([-1, 1]), np.float32([1, 1])):
+    side = floats([(0.0, 0.66), (0.2, 0.67), (0.42, 0.84), (0.4, 0.92), (0.2, 0.78), (0.0, 0.75)])
+    for mirror in (floats([-1, 1]), floats([1, 1])):
         t = rng.uniform(0, 1, 40).astype(np.float32)
         roots = np.stack([0.02 + 0.2 * t, 0.67 + 0 * t], 1).astype(np.float32)
         tips = np.stack([0.12 + 0.3 * t, 0.78 + 0.12 * t], 1).astype(np.float32)
@@ -43,19 +43,17 @@ def paint_beard(sitting: Sitting, rng: np.random.Generator) -> None:
 def _paint_whiskers(
     sitting: Sitting, rng: np.random.Generator, shape: Float, roots_on: list[tuple[float, float]], drop: float
 ) -> None:
-    line = np.float32(roots_on)
+    line = floats(roots_on)
     t = rng.uniform(0, 1, 170)
     at = np.linspace(0, 1, len(line))
     roots = np.stack([np.interp(t, at, line[:, 0]), np.interp(t, at, line[:, 1])], 1).astype(np.float32)
     roots[:, 1] += rng.uniform(0, 0.5, 170).astype(np.float32)
-    tips = roots * np.float32([0.96, 1]) + np.float32([0, 0.2]) + rng.normal(0, 0.04, roots.shape).astype(np.float32)
+    tips = roots * floats([0.96, 1]) + floats([0, 0.2]) + rng.normal(0, 0.04, roots.shape).astype(np.float32)
     lowered = shape.copy()
-    lowered[shape[:, 1] > 1.1, 1] += np.float32(drop)
+    lowered[shape[:, 1] > 1.1, 1] += floats(drop)
     rim = lowered[lowered[:, 1] > 0.6]
     start = rim[rng.integers(len(rim), size=40)] + rng.normal(0, 0.12, (40, 2)).astype(np.float32)
-    loose = combed(
-        rng, start, start + np.float32([0, 0.14]) + rng.normal(0, 0.05, (40, 2)).astype(np.float32), (0.0, 0.0)
-    )
+    loose = combed(rng, start, start + floats([0, 0.14]) + rng.normal(0, 0.05, (40, 2)).astype(np.float32), (0.0, 0.0))
     paint_mass(
         sitting.canvas,
         sitting.head,
@@ -92,15 +90,13 @@ def paint_glasses(sitting: Sitting, rng: np.random.Generator) -> None:
             ],
             1,
         )
-        rim = sitting.on_face(ring + np.float32([side * 0.41, 0.1]))
+        rim = sitting.on_face(ring + floats([side * 0.41, 0.1]))
         lens = polygon(rim, canvas.size_hw)
         canvas.atop(lens.times(0.9 if kind == "sun" else 0.07), (28, 26, 30) if kind == "sun" else (225, 235, 245))
         glare = polygon(rim[2:9] * 0.6 + rim.mean(0) * 0.4, canvas.size_hw, 0.05 * unit)
         canvas.atop(glare.times(0.2), (250, 252, 255))
         canvas.darken(
-            strokes(
-                np.concatenate([rim, rim[:1]])[None] + np.float32(0.03 * unit), canvas.size_hw, width_px, 0.02 * unit
-            ),
+            strokes(np.concatenate([rim, rim[:1]])[None] + floats(0.03 * unit), canvas.size_hw, width_px, 0.02 * unit),
             0.8,
         )
         canvas.over(strokes(np.concatenate([rim, rim[:1]])[None], canvas.size_hw, width_px), colour)
@@ -121,7 +117,7 @@ def paint_cover(sitting: Sitting, rng: np.random.Generator) -> None:
 
 def _cloth(sitting: Sitting, points: Float, depth: float, tone: float = 1.0) -> Patch:
     patch = polygon(points, sitting.canvas.size_hw)
-    brightness = relief(patch, sitting.light, depth * sitting.head.unit_px) * np.float32(tone)
+    brightness = relief(patch, sitting.light, depth * sitting.head.unit_px) * floats(tone)
     sitting.canvas.over(patch, shaded(sitting.person.cover_colour, brightness, -0.03))
     return patch
 
@@ -200,7 +196,7 @@ def _beanie(sitting: Sitting, rng: np.random.Generator) -> None:
         )
         sitting.canvas.over(
             fluff,
-            shaded(sitting.person.cover_colour, relief(fluff, sitting.light, 0.25 * head.unit_px) * np.float32(1.1)),
+            shaded(sitting.person.cover_colour, relief(fluff, sitting.light, 0.25 * head.unit_px) * floats(1.1)),
         )
 
 
@@ -274,11 +270,11 @@ def _scarf(sitting: Sitting, rng: np.random.Generator) -> None:
         if not patch.mask.size:
             continue
         if hole:
-            face = polygon(curve(head.px(np.float32(opening) + np.float32([sitting.person.yaw * 0.25, 0]))), size_hw)
+            face = polygon(curve(head.px(floats(opening) + floats([sitting.person.yaw * 0.25, 0]))), size_hw)
             rows, columns = slice(face.top - patch.top, None), slice(face.left - patch.left, None)
             part = patch.mask[rows, columns][: face.mask.shape[0], : face.mask.shape[1]]
             part *= 1 - face.mask[: part.shape[0], : part.shape[1]]
-        folds = clouds(rng, (max(2, patch.mask.shape[0]), max(2, patch.mask.shape[1])), 9, 2) * np.float32(
+        folds = clouds(rng, (max(2, patch.mask.shape[0]), max(2, patch.mask.shape[1])), 9, 2) * floats(
             0.05 * head.unit_px
         )
         sitting.canvas.over(
@@ -299,7 +295,7 @@ def _phones(sitting: Sitting, rng: np.random.Generator) -> None:
         cup = polygon(
             limb(
                 head.px([(side * 1.12, -0.2), (side * 1.15, 0.1), (side * 1.1, 0.4)]),
-                np.float32([0.16, 0.22, 0.16]) * unit,
+                floats([0.16, 0.22, 0.16]) * unit,
             ),
             sitting.canvas.size_hw,
         )

@@ -7,7 +7,7 @@ import numpy as np
 
 from segdata.drawn.light import relief, shaded
 from segdata.drawn.noise import clouds
-from segdata.drawn.paint import Float, Patch, curve, disc, polygon, strokes
+from segdata.drawn.paint import Float, Patch, curve, disc, floats, polygon, strokes
 from segdata.drawn.person import Person
 from segdata.drawn.sitting import Sitting
 
@@ -36,14 +36,23 @@ def outline(person: Person) -> Float:
     """The head without its hair, in its own coordinates: (N, 2), half widths, chin below."""
     jaw, long, turn = person.jaw, person.long, person.yaw * 0.16
     child = 0.06 if person.age == "child" else 0.0
-    right = np.float32(
-        [(0.0, -1.36), (0.52, -1.27), (0.88, -0.92), (1.0, -0.35), (0.98 + child, 0.15)]
-        + [(0.93 * jaw + child, 0.62), (0.72 * jaw, 1.05), (0.34 * jaw, 1.33), (0.0, 1.39)]
+    right = floats(
+        [
+            (0.0, -1.36),
+            (0.52, -1.27),
+            (0.88, -0.92),
+            (1.0, -0.35),
+            (0.98 + child, 0.15),
+            (0.93 * jaw + child, 0.62),
+            (0.72 * jaw, 1.05),
+            (0.34 * jaw, 1.33),
+            (0.0, 1.39),
+        ]
     )
-    right[right[:, 1] > 0, 1] *= np.float32(long)
-    both = np.concatenate([right, (right[1:-1] * np.float32([-1, 1]))[::-1]])
+    right[right[:, 1] > 0, 1] *= floats(long)
+    both = np.concatenate([right, (right[1:-1] * floats([-1, 1]))[::-1]])
     # A turned head shows more of one side below, where the jaw is.
-    both[:, 0] += np.float32(turn) * np.clip(both[:, 1], 0, 1.4)
+    both[:, 0] += floats(turn) * np.clip(both[:, 1], 0, 1.4)
     return both
 
 
@@ -52,16 +61,16 @@ def _skin(sitting: Sitting, skull: Patch, rng: np.random.Generator) -> Float:
     person, head = sitting.person, sitting.head
     step = 2 if head.unit_px > 30 else 1
     x, y = head.grid(skull, step)
-    y = y / np.float32(person.long)
+    y = y / floats(person.long)
     turned = np.clip(x / 1.15, -0.98, 0.98)
-    u = (1.15 * np.sin(np.arcsin(turned) - np.float32(person.yaw))).astype(np.float32)
+    u = (1.15 * np.sin(np.arcsin(turned) - floats(person.yaw))).astype(np.float32)
     height = np.sqrt(np.maximum(1.25 - 0.98 * x * x - 0.46 * y * y, 0.02)) * 0.9 + _features(u, y, person)
     height = cv2.GaussianBlur(height.astype(np.float32), (0, 0), 1.2)
     scale = head.unit_px / step / 8
     slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=scale)
     slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=scale)
     brightness = sitting.light.on(slope_x, slope_y)
-    brightness += clouds(rng, (x.shape[0], x.shape[1]), 22, 2) * np.float32(0.008 if person.age != "old" else 0.02)
+    brightness += clouds(rng, (x.shape[0], x.shape[1]), 22, 2) * floats(0.008 if person.age != "old" else 0.02)
     wide = cv2.resize(brightness, skull.mask.shape[::-1])
     return shaded(person.skin, np.asarray(wide, np.float32))
 
@@ -99,15 +108,13 @@ def _paint_ear(sitting: Sitting, side: float) -> None:
     person, head, size_hw = sitting.person, sitting.head, sitting.canvas.size_hw
     # The ear on the side that the head turns to goes out of sight.
     out = 1.0 - 0.55 * max(0.0, side * person.yaw * 1.6)
-    shape = np.float32([(0.9, -0.12), (1.08, -0.2), (1.17, -0.02), (1.12, 0.28), (1.02, 0.5), (0.93, 0.46)])
-    shape[:, 0] = 0.92 + (shape[:, 0] - 0.92) * np.float32(out)
-    ear = polygon(curve(head.px(shape * np.float32([side, 1]))), size_hw)
-    sitting.canvas.over(
-        ear, shaded(person.skin, relief(ear, sitting.light, 0.14 * head.unit_px) * np.float32(0.9), 0.2)
-    )
-    inner = np.float32([(1.0, -0.08), (1.08, -0.02), (1.05, 0.2), (0.99, 0.32)])
-    inner[:, 0] = 0.92 + (inner[:, 0] - 0.92) * np.float32(out)
-    fold = strokes(curve(head.px(inner * np.float32([side, 1])), closed=False)[None], size_hw, 0.05 * head.unit_px, 0.7)
+    shape = floats([(0.9, -0.12), (1.08, -0.2), (1.17, -0.02), (1.12, 0.28), (1.02, 0.5), (0.93, 0.46)])
+    shape[:, 0] = 0.92 + (shape[:, 0] - 0.92) * floats(out)
+    ear = polygon(curve(head.px(shape * floats([side, 1]))), size_hw)
+    sitting.canvas.over(ear, shaded(person.skin, relief(ear, sitting.light, 0.14 * head.unit_px) * floats(0.9), 0.2))
+    inner = floats([(1.0, -0.08), (1.08, -0.02), (1.05, 0.2), (0.99, 0.32)])
+    inner[:, 0] = 0.92 + (inner[:, 0] - 0.92) * floats(out)
+    fold = strokes(curve(head.px(inner * floats([side, 1])), closed=False)[None], size_hw, 0.05 * head.unit_px, 0.7)
     sitting.canvas.darken(fold, 0.66)
     if person.earrings:
         ring = disc(head.px((side * (0.92 + 0.1 * out), 0.56)), 0.065 * head.unit_px, size_hw)
@@ -131,13 +138,13 @@ def _paint_eye(sitting: Sitting, side: float) -> None:
     _inside(sitting, white, disc(gaze, 0.09 * big * unit, canvas.size_hw), person.eye)
     _inside(sitting, white, disc(gaze, 0.046 * big * unit, canvas.size_hw), (14, 12, 12))
     lid = curve(sitting.on_face(upper), closed=False)[None]
-    canvas.darken(strokes(lid + np.float32([0, 0.03 * unit]), canvas.size_hw, 0.06 * unit, 0.02 * unit), 0.72)
+    canvas.darken(strokes(lid + floats([0, 0.03 * unit]), canvas.size_hw, 0.06 * unit, 0.02 * unit), 0.72)
     lashes = 0.03 + 0.028 * person.soft
     canvas.atop(strokes(lid, canvas.size_hw, lashes * unit * 1.1, 0.45), (34, 24, 22))
     if person.soft > 0.5:
         flick = sitting.on_face([[outer, (cx + side * w * 1.2, cy - 0.06)]])
         canvas.atop(strokes(flick, canvas.size_hw, 0.028 * unit, 0.4), (34, 24, 22))
-    crease = curve(sitting.on_face(np.float32(upper) + np.float32([0, -0.065])), closed=False)[None]
+    crease = curve(sitting.on_face(floats(upper) + floats([0, -0.065])), closed=False)[None]
     canvas.darken(strokes(crease, canvas.size_hw, 0.025 * unit, 0.6), 0.74)
     below = curve(sitting.on_face([outer, *lower, inner]), closed=False)[None]
     canvas.darken(strokes(below, canvas.size_hw, 0.02 * unit, 0.6), 0.78)
@@ -165,16 +172,16 @@ def _paint_brow(sitting: Sitting, side: float, rng: np.random.Generator) -> None
     arch = [(0.17, -0.16), (0.38, -0.24 - lift), (0.56, -0.23 - lift), (0.68, -0.13)]
     low = [(0.55, -0.19 - lift + thick * 0.3), (0.38, -0.24 - lift + thick), (0.18, -0.16 + thick)]
     shape = polygon(
-        curve(sitting.on_face(np.float32(arch + low) * np.float32([side, 1]))), sitting.canvas.size_hw, 0.018 * unit
+        curve(sitting.on_face(floats(arch + low) * floats([side, 1]))), sitting.canvas.size_hw, 0.018 * unit
     )
-    colour = np.float32(person.hair) * np.float32(0.72)
+    colour = floats(person.hair) * floats(0.72)
     sitting.canvas.atop(shape.times(0.8), colour)
     roots = np.linspace(0.18, 0.62, 16)
     y = np.interp(roots, [0.17, 0.38, 0.66], [-0.11, -0.18 - lift, -0.13])
     start = np.stack([roots, y], 1)
     tips = start + np.stack([0.03 + 0.06 * (roots - 0.15), -0.085 + 0.12 * (roots - 0.15)], 1)
-    hairs = sitting.on_face(np.stack([start, tips], 1).astype(np.float32) * np.float32([side, 1]))
-    sitting.canvas.atop(strokes(hairs, sitting.canvas.size_hw, 0.016 * unit).times(0.5), colour * np.float32(0.7))
+    hairs = sitting.on_face(np.stack([start, tips], 1).astype(np.float32) * floats([side, 1]))
+    sitting.canvas.atop(strokes(hairs, sitting.canvas.size_hw, 0.016 * unit).times(0.5), colour * floats(0.7))
 
 
 def _paint_nose(sitting: Sitting) -> None:
@@ -216,7 +223,7 @@ def _paint_mouth(sitting: Sitting) -> None:
     lower = polygon(
         curve(sitting.on_face([corners[0], *line[::-1], corners[1], *bottom]), steps=4), canvas.size_hw, 0.3
     )
-    lip = np.float32(person.lip)
+    lip = floats(person.lip)
     canvas.atop(upper.times(0.85), shaded(tuple(lip * 0.82), relief(upper, sitting.light, 0.06 * unit)))
     canvas.atop(lower.times(0.85), shaded(tuple(lip), relief(lower, sitting.light, 0.08 * unit)))
     if person.smile > 0.62:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segdata.drawn.paint import Float, Patch
+from segdata.drawn.paint import Float, Patch, floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,18 @@ class Frame:
     def px(self, points: ArrayLike) -> Float:
         """Local points (..., 2) in pixels."""
         local = np.asarray(points, np.float32)
-        cos, sin = np.float32(np.cos(self.roll)), np.float32(np.sin(self.roll))
+        cos, sin = floats(np.cos(self.roll)), floats(np.sin(self.roll))
         turned = np.stack(
             [local[..., 0] * cos - local[..., 1] * sin, local[..., 0] * sin + local[..., 1] * cos], axis=-1
         )
-        return np.asarray(turned * self.unit_px + np.float32([self.x, self.y]), np.float32)
+        return np.asarray(turned * self.unit_px + floats([self.x, self.y]), np.float32)
 
     def grid(self, patch: Patch, every_px: int = 1) -> tuple[Float, Float]:
         """Local x and y (h, w) of a patch's pixels, or of every n-th."""
         height, width = patch.mask.shape
         rows = np.arange(every_px / 2, height, every_px, dtype=np.float32)[:, None] + (patch.top - self.y)
         columns = np.arange(every_px / 2, width, every_px, dtype=np.float32)[None, :] + (patch.left - self.x)
-        cos, sin = np.float32(np.cos(self.roll) / self.unit_px), np.float32(np.sin(self.roll) / self.unit_px)
+        cos, sin = floats(np.cos(self.roll) / self.unit_px), floats(np.sin(self.roll) / self.unit_px)
         return columns * cos + rows * sin, rows * cos - columns * sin
 
     def turned(self, roll: float, pivot: tuple[float, float]) -> Frame:
@@ -58,4 +58,4 @@ def mirrored(points: ArrayLike) -> Float:
     [[1.0, 0.0], [2.0, 5.0], [-2.0, 5.0], [-1.0, 0.0]]
     """
     right = np.asarray(points, np.float32)
-    return np.concatenate([right, right[::-1] * np.float32([-1, 1])])
+    return np.concatenate([right, right[::-1] * floats([-1, 1])])

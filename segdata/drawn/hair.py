@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from segdata.drawn.paint import Float
+from segdata.drawn.paint import Float, floats
 from segdata.drawn.sitting import Sitting
 from segdata.drawn.strands import combed, paint_mass
 
@@ -73,9 +73,9 @@ def _paint_cap(
     line = [(0.95, low), (0.93, -0.1), (0.84 + turn, -0.3 - hairline * 0.3), (0.5 + turn, -hairline - 0.06)]
     line += [(p * 0.5 + turn, -hairline - (0.0 if straight else 0.12)), (-0.5 + turn, -hairline - 0.06)]
     line += [(-0.84 + turn, -0.3 - hairline * 0.3), (-0.93, -0.1), (-0.95, low)]
-    shape = np.float32(outer + line)
+    shape = floats(outer + line)
     t = np.sort(rng.uniform(0, 1, strands)).astype(np.float32)
-    edge = np.float32(line)
+    edge = floats(line)
     at = np.linspace(0, 1, len(edge))
     tips = np.stack([np.interp(t, at, edge[:, 0]), np.interp(t, at, edge[:, 1])], 1).astype(np.float32)
     tips += rng.normal(0, 0.035 + 0.03 * volume, tips.shape).astype(np.float32)
@@ -83,7 +83,7 @@ def _paint_cap(
     roots += rng.normal(0, 0.05, roots.shape).astype(np.float32)
     bulge = np.stack([(tips[:, 0] - p) * (0.35 + v * 0.3), -0.2 - 0.12 * np.abs(tips[:, 0])], 1).astype(np.float32)
     combs = combed(rng, roots, tips, bulge)
-    flyaway = None if under_hat else _loose_over(rng, np.float32(outer), loose, 0.1 + volume * 0.5)
+    flyaway = None if under_hat else _loose_over(rng, floats(outer), loose, 0.1 + volume * 0.5)
     paint_mass(sitting.canvas, sitting.head, sitting.light, rng, person.hair, shape, combs, flyaway, depth=0.45)
 
 
@@ -95,7 +95,7 @@ def _loose_over(rng: np.random.Generator, edge: Float, count: int, reach: float)
     away = roots / np.maximum(np.linalg.norm(roots, axis=1, keepdims=True), 0.1)
     lean = np.stack([-away[:, 1], away[:, 0]], 1) * rng.normal(0, 1.4, (count, 1))
     tips = roots + (away + lean) * rng.uniform(0.3, 1.0, (count, 1)) * reach
-    return combed(rng, roots - away * np.float32(0.08), tips.astype(np.float32), away * np.float32(0.06))
+    return combed(rng, roots - away * floats(0.08), tips.astype(np.float32), away * floats(0.06))
 
 
 def _paint_curtain(sitting: Sitting, rng: np.random.Generator, length: float, wave: float) -> None:
@@ -109,7 +109,7 @@ def _paint_curtain(sitting: Sitting, rng: np.random.Generator, length: float, wa
         (fall + wave, length * 0.8),
         (fall * 0.86, length),
     ]
-    shape = np.float32(outer + [(0.3, length * 0.98)] + [(-0.3, length * 0.98)] + [(-x, y) for x, y in outer[::-1]])
+    shape = floats(outer + [(0.3, length * 0.98)] + [(-0.3, length * 0.98)] + [(-x, y) for x, y in outer[::-1]])
     t = rng.uniform(-1, 1, 260).astype(np.float32)
     roots = np.stack([t * 0.85, np.full(len(t), -1.25)], 1).astype(np.float32)
     ends = np.stack([t * fall * 0.93, length * (0.96 + rng.normal(0, 0.035, len(t)))], 1).astype(np.float32)
@@ -144,7 +144,7 @@ def _paint_locks(sitting: Sitting, rng: np.random.Generator, length: float, wave
         roots = np.stack([0.35 + 0.4 * t, -1.2 + 0.12 * t], 1).astype(np.float32)
         tips = np.stack([0.88 + (out * 0.92 - 0.88) * t, end * (0.95 + rng.normal(0, 0.05, 95))], 1).astype(np.float32)
         bulge = np.stack([0.28 + 0.22 * t, -0.25 + 0 * t], 1).astype(np.float32)
-        mirror = np.float32([side, 1])
+        mirror = floats([side, 1])
         strands = combed(rng, roots, tips, bulge, wave) * mirror
         loose = strands[:8] + rng.normal(0, 0.07, (8, 1, 2)).astype(np.float32)
         paint_mass(
@@ -153,7 +153,7 @@ def _paint_locks(sitting: Sitting, rng: np.random.Generator, length: float, wave
             sitting.light,
             rng,
             sitting.person.hair,
-            np.float32(shape) * mirror,
+            floats(shape) * mirror,
             strands,
             loose,
             0.3,
@@ -166,7 +166,7 @@ def _paint_curls(
     """A cloud of curls: small open rings, of which those at the rim make its edge."""
     angle = np.linspace(0, 2 * np.pi, 22, endpoint=False)
     rough = 0.94 + rng.normal(0, 0.035, 22)
-    at, wide = np.float32(centre), np.float32(radii)
+    at, wide = floats(centre), floats(radii)
     shape = (np.stack([np.cos(angle) * rough, np.sin(angle) * rough], 1) * wide + at).astype(np.float32)
     distance = np.sqrt(rng.uniform(0, 1.02, count))[:, None]
     where = rng.uniform(0, 2 * np.pi, (count, 1))
@@ -190,7 +190,7 @@ def _paint_curls(
 def _paint_knot(sitting: Sitting, rng: np.random.Generator) -> None:
     """A bun on the crown."""
     x, size = rng.normal(0, 0.12), rng.uniform(0.42, 0.56)
-    centre = np.float32([x, -1.62])
+    centre = floats([x, -1.62])
     angle = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     shape = (np.stack([np.cos(angle) * size, np.sin(angle) * size * 0.82], 1) + centre).astype(np.float32)
     t = rng.uniform(-1, 1, 70).astype(np.float32)
@@ -205,7 +205,7 @@ def _paint_tail(sitting: Sitting, rng: np.random.Generator) -> None:
     """A ponytail, seen past one side of the neck."""
     side = 1.0 if sitting.person.yaw < 0 else -1.0
     end = rng.uniform(1.9, 2.8)
-    shape = np.float32(
+    shape = floats(
         [
             (0.5, -1.2),
             (1.05, -1.3),
@@ -222,7 +222,7 @@ def _paint_tail(sitting: Sitting, rng: np.random.Generator) -> None:
     roots = np.stack([0.75 + 0.1 * t, -1.05 - 0.1 * t], 1).astype(np.float32)
     tips = np.stack([1.2 + 0.25 * t, end * (0.95 + rng.normal(0, 0.06, 110))], 1).astype(np.float32)
     strands = combed(rng, roots, tips, np.stack([0.35 + 0.5 * t, -0.9 + 0.1 * t], 1).astype(np.float32), 0.05)
-    mirror = np.float32([side, 1])
+    mirror = floats([side, 1])
     loose = (strands[:16] + rng.normal(0, 0.08, (16, 1, 2)).astype(np.float32)) * mirror
     paint_mass(
         sitting.canvas,

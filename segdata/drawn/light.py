@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from segdata.drawn.paint import Float, Patch, soften
+from segdata.drawn.paint import Float, Patch, floats, soften
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Light:
             Lambert's cosine law, wrapped a little beyond the terminator, as light that goes through skin and cloth is.
         """
         length = np.sqrt(slope_x * slope_x + slope_y * slope_y + 1)
-        cosine = (-slope_x * np.float32(self.x) - slope_y * np.float32(self.y) + np.float32(self.z)) / length
-        lit = np.maximum((cosine + 0.25) * np.float32(1 / (max(self.z, 0.5) + 0.25)), 0)
+        cosine = (-slope_x * floats(self.x) - slope_y * floats(self.y) + floats(self.z)) / length
+        lit = np.maximum((cosine + 0.25) * floats(1 / (max(self.z, 0.5) + 0.25)), 0)
         lit = np.minimum(lit, 0.6 + 0.4 * lit)  # what is brighter than flat is compressed, as on film
         return np.asarray(self.ambient + (1 - self.ambient) * lit, np.float32)
 
@@ -81,7 +81,7 @@ def relief(patch: Patch, light: Light, depth_px: float, bumps: Float | None = No
     field = (_blur(wide, depth * 0.2) * 0.25 + _blur(wide, depth * 0.45) * 0.5 + _blur(wide, depth * 0.9)) * depth
     field = field[pad:-pad, pad:-pad]
     if bumps is not None:
-        field += cv2.resize(bumps, size, interpolation=cv2.INTER_AREA) / np.float32(factor)
+        field += cv2.resize(bumps, size, interpolation=cv2.INTER_AREA) / floats(factor)
     slope_x = cv2.Sobel(field, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
     slope_y = cv2.Sobel(field, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
     return np.asarray(cv2.resize(light.on(slope_x, slope_y), (width, height)), np.float32)
@@ -92,7 +92,7 @@ def shaded(colour: tuple[float, ...] | Float, brightness: Float, warmth: float =
     base = np.asarray(colour, np.float32)
     base = base if base.ndim == 3 else base[:, None, None]
     away = brightness - 1
-    strength = np.float32([1 - warmth, 1, 1 + warmth])[:, None, None]
+    strength = floats([1 - warmth, 1, 1 + warmth])[:, None, None]
     return np.asarray(base * np.maximum(1 + away * strength, 0.04), np.float32)
 
 

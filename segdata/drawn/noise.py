@@ -6,10 +6,9 @@ from functools import cache
 
 import cv2
 import numpy as np
-
 from numpy.typing import NDArray
 
-from segdata.drawn.paint import Float, SizeHW
+from segdata.drawn.paint import Float, SizeHW, floats
 
 GRAIN_DEVIATION = 32.0
 _GRAIN = 1024
@@ -34,7 +33,7 @@ def clouds(rng: np.random.Generator, size_hw: SizeHW, cells: float, octaves: int
         count = cells * 2**octave / longest
         grid = (max(2, round(height * count)), max(2, round(width * count)))
         lumps = rng.standard_normal(grid, dtype=np.float32)
-        field += cv2.resize(lumps, small[::-1], interpolation=cv2.INTER_CUBIC) * np.float32(0.5**octave)
+        field += cv2.resize(lumps, small[::-1], interpolation=cv2.INTER_CUBIC) * floats(0.5**octave)
     return np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 

@@ -22,6 +22,11 @@ SizeHW = tuple[int, int]
 _SHIFT = 4  # cv2 draws at 1/16 of a pixel
 
 
+def floats(values: object) -> NDArray[np.float32]:
+    """Numbers as a float32 array: of a list its items, of one number an array without axes."""
+    return np.asarray(values, np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class Patch:
     """How much of each pixel of a window is covered.
@@ -44,7 +49,7 @@ class Patch:
 
     def times(self, factor: Float | float) -> Patch:
         """The same window with another coverage."""
-        return Patch(self.top, self.left, self.mask * np.float32(factor) if np.isscalar(factor) else self.mask * factor)
+        return Patch(self.top, self.left, self.mask * floats(factor) if np.isscalar(factor) else self.mask * factor)
 
 
 class Canvas:
@@ -79,7 +84,7 @@ class Canvas:
         """Multiply what is there by `factor` where the patch covers: a shadow, or a light for a factor above 1."""
         rows, columns = patch.window
         plane = self.premultiplied[:, rows, columns]
-        plane *= 1 + np.float32(factor - 1) * patch.mask
+        plane *= 1 + floats(factor - 1) * patch.mask
 
     def soften(self, sigma_px: float) -> None:
         """Blur colour and coverage alike, as a lens does: the edge stays true."""
@@ -96,7 +101,7 @@ class Canvas:
             gains: factor on each channel.
         """
         alpha = cv2.convertScaleAbs(self.coverage, alpha=255)
-        weight = 1 / np.maximum(self.coverage, np.float32(1 / 510))
+        weight = 1 / np.maximum(self.coverage, floats(1 / 510))
         planes = [
             cv2.convertScaleAbs(cv2.multiply(plane, weight), alpha=gain)
             for plane, gain in zip(self.premultiplied, gains, strict=True)
@@ -114,7 +119,7 @@ class Canvas:
             cv2.GaussianBlur(cv2.resize(plane, small_hw[::-1], interpolation=cv2.INTER_AREA), (0, 0), sigma)
             for plane in (*self.premultiplied, self.coverage)
         )
-        norm = 1 / np.maximum(weight, np.float32(1e-3))
+        norm = 1 / np.maximum(weight, floats(1e-3))
         small = cv2.merge([cv2.convertScaleAbs(p * norm, alpha=g) for p, g in zip(planes, gains, strict=True)])
         return np.asarray(cv2.resize(small, (width, height)), np.uint8)
 
@@ -138,7 +143,7 @@ def strokes(lines: Float, size_hw: SizeHW, width_px: float, blur_px: float = 0.0
 def disc(centre: ArrayLike, radius_px: float | tuple[float, float], size_hw: SizeHW, blur_px: float = 0.0) -> Patch:
     """A filled disc, or an upright ellipse of two radii (x, y)."""
     rx, ry = (radius_px, radius_px) if isinstance(radius_px, int | float) else radius_px
-    return polygon(_CIRCLE * np.float32([rx, ry]) + np.asarray(centre, np.float32), size_hw, blur_px)
+    return polygon(_CIRCLE * floats([rx, ry]) + np.asarray(centre, np.float32), size_hw, blur_px)
 
 
 def shapes(outlines: Sequence[Float], size_hw: SizeHW) -> Patch:
@@ -207,10 +212,10 @@ _CIRCLE = np.stack([f(np.pi * np.arange(28, dtype=np.float32) / 14) for f in (np
 
 @cache
 def _catmull_rom(steps: int) -> Float:
-    t = np.arange(steps, dtype=np.float32) / np.float32(steps)
+    t = np.arange(steps, dtype=np.float32) / floats(steps)
     a, b = -t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3
     c, d = t + 4 * t**2 - 3 * t**3, -(t**2) + t**3
-    return np.stack([a, b, c, d], 1) / np.float32(2)
+    return np.stack([a, b, c, d], 1) / floats(2)
 
 
 _Draw = Callable[[NDArray[np.uint8], list[NDArray[np.int32]]], object]
@@ -227,9 +232,9 @@ def _draw(lines: Float, size_hw: SizeHW, blur_px: float, draw: _Draw, margin_px:
     if right <= left or bottom <= top:
         return Patch(0, 0, np.zeros((0, 0), np.float32))
     mask = np.zeros((bottom - top, right - left), np.uint8)
-    near = (lines - np.float32([left, top])) * np.float32(1 << _SHIFT)
+    near = (lines - floats([left, top])) * floats(1 << _SHIFT)
     draw(mask, list(np.rint(near).astype(np.int32)))
-    covered = np.multiply(mask, np.float32(1 / 255), dtype=np.float32)
+    covered = np.multiply(mask, floats(1 / 255), dtype=np.float32)
     return Patch(top, left, soften(covered, blur_px))
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from segdata.drawn.paint import Float
+from segdata.drawn.paint import Float, floats
 from segdata.drawn.style import Style
 
 RGB = tuple[float, float, float]
 
-_SKINS = np.float32(
+_SKINS = floats(
     [
         (248, 217, 198),
         (240, 198, 172),
@@ -170,12 +170,12 @@ def _hair(rng: np.random.Generator, age: str) -> RGB:
     else:
         chances = np.array([chance for _, chance in _HAIRS])
         base = _HAIRS[int(rng.choice(len(_HAIRS), p=chances / chances.sum()))][0]
-    return _rgb(np.float32(base) * rng.normal(1, 0.05, 3))
+    return _rgb(floats(base) * rng.normal(1, 0.05, 3))
 
 
 def _lip(rng: np.random.Generator, skin: RGB, marked: float) -> RGB:
-    natural = np.float32(skin) * np.float32([0.88, 0.66, 0.64])
-    painted = np.float32([rng.uniform(150, 200), rng.uniform(40, 80), rng.uniform(60, 90)])
+    natural = floats(skin) * floats([0.88, 0.66, 0.64])
+    painted = floats([rng.uniform(150, 200), rng.uniform(40, 80), rng.uniform(60, 90)])
     share = marked * rng.uniform(0, 0.8)
     return _rgb(natural * (1 - share) + painted * share)
 
@@ -196,7 +196,7 @@ def _dye(rng: np.random.Generator) -> RGB:
 
 
 def _cloth_colours(rng: np.random.Generator) -> tuple[RGB, RGB]:
-    first, second = np.float32(_dye(rng)), np.float32(_dye(rng))
+    first, second = floats(_dye(rng)), floats(_dye(rng))
     if abs(float(first.mean() - second.mean())) < 30:
         second = np.clip(second + (55 if first.mean() < 128 else -55), 16, 246)
     return _rgb(first), _rgb(second)

@@ -15,7 +15,7 @@ from segdata.drawn.face import paint_head
 from segdata.drawn.frame import Frame
 from segdata.drawn.hair import paint_back_hair, paint_front_hair
 from segdata.drawn.light import Light, draw_light
-from segdata.drawn.paint import Alpha, Canvas, Image, SizeHW
+from segdata.drawn.paint import Alpha, Canvas, Image, SizeHW, floats
 from segdata.drawn.person import Person, draw_person
 from segdata.drawn.sitting import Sitting
 from segdata.drawn.style import STYLES, Difficulty, Style
@@ -164,6 +164,6 @@ def _paint_person(canvas: Canvas, person: Person, light: Light, rng: np.random.G
 
 def _in_light(picture: Image, gains: tuple[float, float, float]) -> Image:
     """Tint and gain on the background as on the foreground, before they are composed: the parts stay those of the image."""
-    levels = np.arange(256, dtype=np.float32)[:, None] * np.float32(gains)
+    levels = np.arange(256, dtype=np.float32)[:, None] * floats(gains)
     table = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(picture, table[:, None, :]), np.uint8)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from segdata.drawn.frame import Frame
 from segdata.drawn.light import Light
-from segdata.drawn.paint import Canvas, Float
+from segdata.drawn.paint import Canvas, Float, floats
 from segdata.drawn.person import Person
 
 
@@ -37,7 +37,7 @@ class Sitting:
         The face is taken for a cylinder: x = sin φ, and turning the head adds its yaw to φ.
         """
         local = np.array(points, np.float32)
-        angle = np.arcsin(np.clip(local[..., 0] / 1.15, -0.98, 0.98)) + np.float32(self.person.yaw)
+        angle = np.arcsin(np.clip(local[..., 0] / 1.15, -0.98, 0.98)) + floats(self.person.yaw)
         local[..., 0] = 1.15 * np.sin(angle)
-        local[..., 1] *= np.float32(self.person.long)
+        local[..., 1] *= floats(self.person.long)
         return self.head.px(local)

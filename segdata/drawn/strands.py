@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segdata.drawn.frame import Frame
 from segdata.drawn.light import Light, relief, shaded
-from segdata.drawn.paint import Canvas, Float, Patch, SizeHW, curve, polygon, strokes
+from segdata.drawn.paint import Canvas, Float, Patch, SizeHW, curve, floats, polygon, strokes
 from segdata.drawn.person import RGB
 
 _TONES = (88, 102, 114, 130, 144, 162)
@@ -31,7 +31,7 @@ def combed(
     path = roots[:, None] * (1 - t) ** 2 + middle[:, None] * 2 * t * (1 - t) + tips[:, None] * t**2
     if wave:
         phase = rng.normal(0, 0.5, (len(roots), 1)).astype(np.float32)
-        sway = np.sin(t[..., 0] * np.float32(9.5) + phase + roots[:, :1] * 2.5) * t[..., 0] * np.float32(wave)
+        sway = np.sin(t[..., 0] * floats(9.5) + phase + roots[:, :1] * 2.5) * t[..., 0] * floats(wave)
         path = path + np.stack([sway, np.zeros_like(sway)], -1)
     return np.asarray(path, np.float32)
 
@@ -73,7 +73,7 @@ def paint_mass(
     canvas.over(patch, fill)
     if loose is not None and len(loose):
         hairs = strokes(frame.px(loose), size_hw, min(0.85, 0.012 * unit))
-        canvas.over(hairs.times(float(rng.uniform(0.55, 0.95))), np.float32(colour) * np.float32(0.95))
+        canvas.over(hairs.times(float(rng.uniform(0.55, 0.95))), floats(colour) * floats(0.95))
 
 
 def _tones(patch: Patch, lines: Float, rng: np.random.Generator, thick: float) -> Float:
@@ -81,11 +81,11 @@ def _tones(patch: Patch, lines: Float, rng: np.random.Generator, thick: float) -
     height, width = patch.mask.shape
     step = 2 if thick >= 1.6 else 1  # thick strands are drawn thin on a picture of half the size
     tone: NDArray[np.uint8] = np.full((-(-height // step), -(-width // step)), 118, np.uint8)
-    near = np.rint((lines - np.float32([patch.left, patch.top])) * (16 / step)).astype(np.int32)
+    near = np.rint((lines - floats([patch.left, patch.top])) * (16 / step)).astype(np.int32)
     near = near[rng.permutation(len(near))]
     for value, group in zip(_TONES, np.array_split(near, len(_TONES)), strict=True):
         cv2.polylines(tone, list(group), False, value, max(1, round(thick / step)), cv2.LINE_AA, 4)
-    return np.asarray(cv2.resize(tone, (width, height)) * np.float32(1 / 128), np.float32)
+    return np.asarray(cv2.resize(tone, (width, height)) * floats(1 / 128), np.float32)
 
 
 def _union(first: Patch, second: Patch, size_hw: SizeHW) -> Patch:

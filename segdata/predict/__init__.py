@@ -1,1 +1,1 @@
-"""predict"""
+"""Predictions for anybody's photos, as files."""
