@@ -28,7 +28,7 @@ _PROPOSED = 24
 _SURE_BITS = 10
 _THUMBNAIL = 96
 _MIDDLE = 0.6
-_SCALES = tuple(np.geomspace(0.8, 1.4, 13).tolist())
+_SCALES = (1.0, *np.geomspace(0.8, 1.4, 13).tolist())
 _SAME = 0.93
 # A first look at a third of the size costs a tenth; copies correlate by 0.84 or more there, 9 strangers in 10 by less
 # than 0.62.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import typer
 
@@ -11,7 +11,9 @@ from segdata.cli.options import Common
 from segdata.cli.printing import print_json, say, warn
 from segdata.cli.progress import progress_display
 from segdata.errors import GateRefusedError, SegdataError
-from segdata.pipeline.session import Record, Session, error_json
+
+if TYPE_CHECKING:
+    from segdata.pipeline.session import Record, Session
 
 INTERRUPTED = 130
 
@@ -66,7 +68,8 @@ class Outcome:
             self._finish("interrupted", {"kind": "Interrupted", "message": "interrupted", "exit_code": INTERRUPTED}, {})
         if isinstance(error, SegdataError):
             warn(f"segdata {self._command}: {error}")
-            self._finish("failed", error_json(error), error.result if isinstance(error, GateRefusedError) else {})
+            told = {"kind": error.kind, "message": str(error), "exit_code": error.exit_code}
+            self._finish("failed", told, error.result if isinstance(error, GateRefusedError) else {})
 
     def _finish(self, status: str, error: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         if self._as_json:

@@ -44,7 +44,7 @@ def draw_backdrop(rng: np.random.Generator, size_hw: SizeHW, style: Style, worn:
 
 def _wall_colour(rng: np.random.Generator) -> Float:
     hue, chroma, value = rng.uniform(0, 2 * np.pi), rng.choice([6, 18, 45]), rng.uniform(45, 232)
-    return np.clip(value + np.cos(hue + floats([0, 2.1, 4.2])) * chroma, 14, 246).astype(np.float32)
+    return floats(np.clip(value + np.cos(hue + floats([0, 2.1, 4.2])) * chroma, 14, 246))
 
 
 def lit(field: Float, colour: Float, size_hw: SizeHW) -> Image:

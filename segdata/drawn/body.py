@@ -77,7 +77,7 @@ def _paint_neck(sitting: Sitting) -> None:
         -(x**2 + (y - 1.85) ** 2) / 0.03
     )
     sinews = -0.05 * np.exp(-(((np.abs(x) - 0.42 + 0.18 * (y - 1)) / 0.09) ** 2)) * (y < 1.9)
-    brightness = relief(neck, sitting.light, 0.6 * frame.unit_px, (bones + sinews) * floats(frame.unit_px))
+    brightness = relief(neck, sitting.light, 0.6 * frame.unit_px, floats((bones + sinews) * frame.unit_px))
     sitting.canvas.over(neck, shaded(person.skin, brightness * 0.95))
 
 

@@ -1,4 +1,4 @@
-"""What a camera does to a picture: the exact composite first, then grain and compression, which the parts do not have."""
+"""What a camera does to a picture: the exact composite first, then grain and compression, not in the parts."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ def _catmull_rom(steps: int) -> Float:
     t = np.arange(steps, dtype=np.float32) / floats(steps)
     a, b = -t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3
     c, d = t + 4 * t**2 - 3 * t**3, -(t**2) + t**3
-    return np.stack([a, b, c, d], 1) / floats(2)
+    return np.asarray(np.stack([a, b, c, d], 1) / 2, np.float32)
 
 
 _Draw = Callable[[NDArray[np.uint8], list[NDArray[np.int32]]], object]

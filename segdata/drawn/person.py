@@ -170,7 +170,7 @@ def _hair(rng: np.random.Generator, age: str) -> RGB:
     else:
         chances = np.array([chance for _, chance in _HAIRS])
         base = _HAIRS[int(rng.choice(len(_HAIRS), p=chances / chances.sum()))][0]
-    return _rgb(floats(base) * rng.normal(1, 0.05, 3))
+    return _rgb(floats(floats(base) * rng.normal(1, 0.05, 3)))
 
 
 def _lip(rng: np.random.Generator, skin: RGB, marked: float) -> RGB:

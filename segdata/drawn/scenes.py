@@ -152,7 +152,7 @@ def _smooth_noise(
     rng: np.random.Generator, height: int, width: int, cells: int
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     coarse = rng.random((cells, cells)).astype(np.float32)
-    return np.clip(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
+    return np.asarray(np.clip(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1))
 
 
 def _near(rng: np.random.Generator, colour: _Colour, spread: int) -> _Colour:

@@ -66,8 +66,8 @@ def measure_alpha(alpha: Alpha) -> Row:
     kind: AlphaKind = "soft" if between > _SOFT_FROM else "hard"
     return {
         "alpha_kind": kind,
-        "foreground_fraction": np.count_nonzero(mask) / alpha.size,
-        "soft_fraction": np.count_nonzero((alpha > 0) & (alpha < 255)) / alpha.size,
+        "foreground_fraction": int(np.count_nonzero(mask)) / alpha.size,
+        "soft_fraction": int(np.count_nonzero((alpha > 0) & (alpha < 255))) / alpha.size,
         "hole_count": found.count,
         "hole_fraction": found.fraction,
         "component_count": _components(mask.view(np.uint8)),

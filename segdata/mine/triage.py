@@ -197,7 +197,8 @@ def _edges_of(image: Image) -> Mask:
 def _outline(mask: Mask) -> Mask:
     """A mask's own pixels beside its background; the frame is no outline."""
     inside: Alpha = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8))
-    return np.logical_and(mask, inside == 0)
+    outline: Mask = np.logical_and(mask, inside == 0)
+    return outline
 
 
 def _share(edges: Mask, outline: Mask) -> float | None:

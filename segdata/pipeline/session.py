@@ -10,7 +10,7 @@ from typing import Any
 
 from segdata.catalog import runs
 from segdata.catalog.workspace import RunContext, Workspace, open_workspace
-from segdata.errors import GateRefusedError, RecipeError, SegdataError
+from segdata.errors import GateRefusedError, RecipeError
 from segdata.pipeline.recipe import Recipe, load_recipe
 from segdata.records import ProgressCallback, ignore_progress
 
@@ -113,11 +113,6 @@ class Record:
         """The one object of `--json`."""
         head = {"run_id": self.run_id, "command": self.command, "status": self.status, "seconds": self.seconds}
         return {**head, **self.result}
-
-
-def error_json(error: SegdataError) -> dict[str, Any]:
-    """An error as `--json` has it."""
-    return {"kind": error.kind, "message": str(error), "exit_code": error.exit_code}
 
 
 def open_session(
