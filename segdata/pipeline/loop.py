@@ -44,7 +44,7 @@ def run_loop(session: Session) -> Record:
         trained, _ = train_first(context, recipe)
         assert trained is not None
         rounds = record.result["rounds"]
-        rounds.append(_round(0, 0, trained.model, trained.model["promoted"]))
+        rounds.append(_round(0, 0, trained))
         record.result["stopped_because"] = _go_round(context, recipe, _start(context, trained), rounds)
         record.result["path"] = run_report(context, recipe.report).to_json()["path"]
     return record
@@ -61,9 +61,8 @@ def _go_round(context: RunContext, recipe: Recipe, model: dict[str, Any], rounds
             return f"round {number}: nothing hard was found that is not a suspect label"
         trained, _ = retrain_with(context, recipe, model, mined["selection"])
         assert trained is not None
-        refused = trained.judgement is not None and trained.judgement.refused
-        rounds.append(_round(number, mined["hard"], trained.model, not refused))
-        if refused:
+        rounds.append(_round(number, mined["hard"], trained))
+        if trained.refused:
             return f"round {number}: the guard refused the new version"
         if trained.judgement is not None and trained.judgement.gain <= recipe.loop.gain and number < recipe.loop.rounds:
             return f"round {number}: gained {trained.judgement.gain:+.4f} mIoU on val, not more than loop.gain"
@@ -73,12 +72,14 @@ def _go_round(context: RunContext, recipe: Recipe, model: dict[str, Any], rounds
 
 def _start(context: RunContext, trained: Trained) -> dict[str, Any]:
     """The version that mining begins with: the first training, unless the guard refused it for an older one."""
-    if trained.judgement is not None and trained.judgement.refused:
+    if trained.refused:
         return models.require_promoted(context.catalog)
     return trained.model
 
 
-def _round(number: int, selected: int, model: dict[str, Any], promoted: bool) -> dict[str, Any]:
+def _round(number: int, selected: int, trained: Trained) -> dict[str, Any]:
+    """What is said of a round; `promoted` is the verdict of its own time, whatever was promoted since."""
+    model = trained.model
     return {
         "round": number,
         "selected": selected,
@@ -86,5 +87,5 @@ def _round(number: int, selected: int, model: dict[str, Any], promoted: bool) ->
         "name": model["name"],
         "metrics": {key: model["metrics"]["test"].get(key) for key in ("miou_image", "miou_dataset", "boundary_iou")},
         "val": {key: model["metrics"]["val"].get(key) for key in ("miou_image", "miou_dataset", "boundary_iou")},
-        "promoted": promoted,
+        "promoted": not trained.refused,
     }

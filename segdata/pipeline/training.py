@@ -61,6 +61,11 @@ class Trained:
     reused: bool
     judgement: Judgement | None
 
+    @property
+    def refused(self) -> bool:
+        """Whether the guard kept it from being promoted."""
+        return self.judgement is not None and self.judgement.refused
+
     def to_json(self, leaks: int) -> dict[str, Any]:
         """The keys of `train --json` and `retrain --json`."""
         metrics = self.model["metrics"]

