@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from segdata.drawn.portrait import DrawnPortrait, draw_portrait
 from segdata.drawn.scenes import draw_scene
-from segdata.engines.local import map_threads
+from segdata.engines.local import map_shards
 from segdata.errors import UsageError
 from segdata.imaging.encode import encode_jpeg, encode_png
 from segdata.records import Progress, ProgressCallback, ignore_progress
@@ -22,6 +23,7 @@ from segdata.storage.files import atomic_write
 _BATCHES = ("1803151818", "1803201916", "1803241125", "1803270444")
 _TRUTH = "truth.json"
 _TEST_SHARE = 5
+_SHARD = 8
 _CATEGORIES = (
     {"id": 1, "name": "person", "supercategory": "person"},
     {"id": 15, "name": "bench", "supercategory": "outdoor"},
@@ -75,7 +77,12 @@ def run(
     training = counts.portraits - testing
     result = DrawResult(dest, training, testing, counts.pool, counts.backgrounds)
     tasks = list(_tasks(result, seed))
-    for done, _ in enumerate(map_threads(lambda task: task(), tasks, workers), 1):
+    shards = [tasks[start : start + _SHARD] for start in range(0, len(tasks), _SHARD)]
+    done = 0
+    progress(Progress("draw", str(dest), done, len(tasks)))
+    # Drawing is many small steps in Python: processes, because threads would wait for each other.
+    for _, count in map_shards(_write_all, shards, min(workers, len(shards))):
+        done += count
         progress(Progress("draw", str(dest), done, len(tasks)))
     for folder in ("clip_img", "matting"):
         (dest / "aisegment" / folder).mkdir(parents=True, exist_ok=True)
@@ -101,6 +108,17 @@ def _tasks(result: DrawResult, seed: int) -> Iterator[_Task]:
         yield partial(_write_aisegment, result.path / "aisegment", index, _seed(seed, 2, index))
     for index in range(result.backgrounds):
         yield partial(_write_scene, result.path / "coco" / "val2017", index, _seed(seed, 3, index))
+
+
+def _write_all(tasks: Sequence[_Task]) -> int:
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # the workers share the cores
+    try:
+        for task in tasks:
+            task()
+    finally:
+        cv2.setNumThreads(threads)
+    return len(tasks)
 
 
 def _seed(seed: int, part: int, number: int) -> int:

@@ -6,6 +6,7 @@ Processes are spawned, never forked: the catalog's library runs threads of its o
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
@@ -77,7 +78,9 @@ def _run_pool(
     function: Callable[[S], R], shards: Sequence[S], indices: Sequence[int], workers: int
 ) -> Iterator[tuple[int, R]]:
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+    # Ctrl-C reaches the whole group of processes: the caller alone answers it, and then ends the workers.
+    quiet = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=signal.signal, initargs=quiet) as pool:
         waiting = iter(indices)
         running: dict[Future[R], int] = {}
         try:

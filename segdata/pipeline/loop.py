@@ -67,7 +67,7 @@ def _go_round(context: RunContext, recipe: Recipe, model: dict[str, Any], rounds
         if trained.judgement is not None and trained.judgement.gain <= recipe.loop.gain and number < recipe.loop.rounds:
             return f"round {number}: gained {trained.judgement.gain:+.4f} mIoU on val, not more than loop.gain"
         model = trained.model
-    return f"{recipe.loop.rounds} rounds done"
+    return "1 round done" if recipe.loop.rounds == 1 else f"{recipe.loop.rounds} rounds done"
 
 
 def _start(context: RunContext, trained: Trained) -> dict[str, Any]:

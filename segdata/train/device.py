@@ -53,7 +53,8 @@ def _cpu_computes_bf16() -> bool:
 def _fabric(accelerator: str, processes: int, precision: str) -> Fabric:
     from lightning.fabric import Fabric
 
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for name in ("lightning.fabric", "lightning.pytorch"):  # which of the two speaks depends on what was imported last
+        logging.getLogger(name).setLevel(logging.WARNING)
     local = int(os.environ.get("LOCAL_WORLD_SIZE", str(processes)))
     with warnings.catch_warnings():
         # Fabric advises about srun, tensor cores and the like; none of it is about this training
