@@ -173,7 +173,7 @@ def retrain(
     """Train on with the accepted hard cases; the new version is promoted unless it is worse on val (then exit 5)."""
     from segdata.pipeline.retrain import retrain as again
 
-    options = {"train.epochs": epochs, "train.fusion": fusion}
+    options = {"train.epochs": epochs, "retrain.max_epochs": epochs, "train.fusion": fusion}
     execute(common, "retrain", lambda session: again(session, selection, model, control), show_trained, options)
 
 

@@ -43,6 +43,16 @@ class ModelRecipe(BaseModel):
     )
 
 
+class RetrainRecipe(BaseModel):
+    """`[retrain]`: what differs from a first training."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_epochs: int | None = Field(
+        default=None, ge=1, description="train.epochs, but at most this many: it starts from trained weights"
+    )
+
+
 class GuardRecipe(BaseModel):
     """`[guard]`: when a new version is refused, by paired comparison with the promoted one on val."""
 
@@ -90,6 +100,7 @@ class Recipe(BaseModel):
     fuse: FuseRecipe = FuseRecipe()
     train: TrainRecipe = TrainRecipe()
     mine: MineRecipe = MineRecipe()
+    retrain: RetrainRecipe = RetrainRecipe()
     guard: GuardRecipe = GuardRecipe()
     report: ReportRecipe = ReportRecipe()
     loop: LoopRecipe = LoopRecipe()
@@ -103,6 +114,16 @@ class Recipe(BaseModel):
                 f"sources: two are named {twice[0]!r}; sample ids begin with the name, so each needs its own"
             )
         return self
+
+    def for_retraining(self) -> Recipe:
+        """The recipe of a training that starts from trained weights: `retrain.max_epochs` caps its epochs.
+
+        >>> recipe = Recipe(train=TrainRecipe(epochs=60), retrain=RetrainRecipe(max_epochs=20))
+        >>> recipe.for_retraining().train.epochs
+        20
+        """
+        epochs = min(self.train.epochs, self.retrain.max_epochs or self.train.epochs)
+        return self.model_copy(update={"train": self.train.model_copy(update={"epochs": epochs})})
 
     def to_json(self) -> dict[str, Any]:
         """The resolved recipe, as the `runs` table keeps it."""

@@ -92,6 +92,7 @@ def train_version(context: RunContext, recipe: Recipe, plan: Plan) -> Trained:
         CatalogError: The test split has changed since the first model.
     """
     catalog = context.catalog
+    recipe = recipe if plan.parent is None else recipe.for_retraining()
     portraits = catalog.read("samples", where="kind = 'portrait' AND status = 'present'")
     held = {split: _of_split(portraits, split) for split in ("val", "test")}
     pins = [row["test_pin"] for row in models.all_models(catalog)]
