@@ -23,7 +23,9 @@ from segdata.storage.files import atomic_write
 _BATCHES = ("1803151818", "1803201916", "1803241125", "1803270444")
 _TRUTH = "truth.json"
 _TEST_SHARE = 5
+_UNWANTED_SHARE = 10
 _SHARD = 8
+_SIZES_HW = ((480, 640), (640, 480), (427, 640))
 _CATEGORIES = (
     {"id": 1, "name": "person", "supercategory": "person"},
     {"id": 15, "name": "bench", "supercategory": "outdoor"},
@@ -49,13 +51,24 @@ class DrawCounts:
 
 @dataclass(frozen=True)
 class DrawResult:
-    """What was drawn, and where."""
+    """What was drawn, and where.
+
+    Attributes:
+        path: the folder of the three trees.
+        training: pairs in Portrait2000's training folder.
+        testing: pairs in its testing folder.
+        pool: pairs in AiSegment's tree.
+        backgrounds: person-free scenes in COCO's.
+        unwanted: COCO images besides that no reader should take: people are annotated in one half of them, and
+            nothing at all in the other.
+    """
 
     path: Path
     training: int
     testing: int
     pool: int
     backgrounds: int
+    unwanted: int
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `draw --json`."""
@@ -75,7 +88,8 @@ def run(
         raise UsageError(f"{dest}: holds files that were not drawn; give an empty folder, or one that is not there yet")
     testing = counts.portraits // _TEST_SHARE
     training = counts.portraits - testing
-    result = DrawResult(dest, training, testing, counts.pool, counts.backgrounds)
+    unwanted = -(-counts.backgrounds // _UNWANTED_SHARE)
+    result = DrawResult(dest, training, testing, counts.pool, counts.backgrounds, unwanted)
     tasks = list(_tasks(result, seed))
     shards = [tasks[start : start + _SHARD] for start in range(0, len(tasks), _SHARD)]
     done = 0
@@ -93,7 +107,10 @@ def run(
     truth = {
         "portrait2000": {"training": training, "testing": testing},
         "aisegment": {"samples": counts.pool},
-        "coco": {"person_free": counts.backgrounds},
+        "coco": {
+            "person_free": counts.backgrounds,
+            "filtered": {"has_person": -(-unwanted // 2), "no_annotations": unwanted // 2},
+        },
     }
     atomic_write(dest / _TRUTH, json.dumps(truth, indent=1).encode())
     return result
@@ -108,6 +125,8 @@ def _tasks(result: DrawResult, seed: int) -> Iterator[_Task]:
         yield partial(_write_aisegment, result.path / "aisegment", index, _seed(seed, 2, index))
     for index in range(result.backgrounds):
         yield partial(_write_scene, result.path / "coco" / "val2017", index, _seed(seed, 3, index))
+    for index in range(result.backgrounds, result.backgrounds + result.unwanted):
+        yield partial(_write_unwanted, result.path / "coco" / "val2017", index, _seed(seed, 3, index))
 
 
 def _write_all(tasks: Sequence[_Task]) -> int:
@@ -146,25 +165,43 @@ def _cut(drawn: DrawnPortrait) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]
 
 
 def _write_scene(folder: Path, index: int, seed: int) -> None:
-    size_hw = ((480, 640), (640, 480), (427, 640))[index % 3]
-    atomic_write(folder / f"{index + 1:012d}.jpg", encode_jpeg(draw_scene(seed, size_hw)))
+    atomic_write(folder / _coco_name(index), encode_jpeg(draw_scene(seed, _size_hw(index))))
+
+
+def _write_unwanted(folder: Path, index: int, seed: int) -> None:
+    drawn = draw_portrait(seed, _size_hw(index), draw_scene(seed, _size_hw(index)), "wide")
+    atomic_write(folder / _coco_name(index), encode_jpeg(drawn.image))
+
+
+def _coco_name(index: int) -> str:
+    return f"{index + 1:012d}.jpg"
+
+
+def _size_hw(index: int) -> tuple[int, int]:
+    return _SIZES_HW[index % len(_SIZES_HW)]
 
 
 def _annotations(result: DrawResult) -> dict[str, Any]:
-    """One bench or clock a scene, so that each counts as an outdoor or indoor photo without a person."""
+    """A bench or a clock a scene: each counts as an outdoor or indoor photo. Of the unwanted ones, every other has a
+    person instead, now and then as a crowd, and the rest nothing."""
     images, annotations = [], []
-    for index in range(result.backgrounds):
-        height, width = ((480, 640), (640, 480), (427, 640))[index % 3]
-        images.append({"id": index + 1, "file_name": f"{index + 1:012d}.jpg", "height": height, "width": width})
+    for index in range(result.backgrounds + result.unwanted):
+        height, width = _size_hw(index)
+        images.append({"id": index + 1, "file_name": _coco_name(index), "height": height, "width": width})
+        beyond = index - result.backgrounds
+        if beyond >= 0 and beyond % 2:
+            continue
+        crowd = int(beyond >= 0 and beyond % 4 == 2)
+        outline: Any = [[10, 10, 20, 10, 20, 20, 10, 20]]
         annotations.append(
             {
                 "id": index + 1,
                 "image_id": index + 1,
-                "category_id": 15 if index % 2 else 85,
-                "iscrowd": 0,
+                "category_id": 1 if beyond >= 0 else 15 if index % 2 else 85,
+                "iscrowd": crowd,
                 "area": 100.0,
                 "bbox": [10, 10, 10, 10],
-                "segmentation": [[10, 10, 20, 10, 20, 20, 10, 20]],
+                "segmentation": {"size": [height, width], "counts": [0, height * width]} if crowd else outline,
             }
         )
     return {"images": images, "annotations": annotations, "categories": list(_CATEGORIES)}
