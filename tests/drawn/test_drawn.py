@@ -63,7 +63,7 @@ def test_the_wide_ones_have_more_people_and_more_holes_than_the_plain() -> None:
 
 def test_every_hole_is_one_to_the_metrics_too() -> None:
     """They find more: what is nearly enclosed, which `has_hole` does not count."""
-    drawn = [draw_portrait(seed, (400, 300), difficulty="wide", camera=False) for seed in range(100)]
+    drawn = [draw_portrait(seed, difficulty="wide", camera=False) for seed in SEEDS]
     with_hole = [one for one in drawn if one.has_hole]
     assert len(with_hole) >= 10
     assert all(holes(one.alpha >= 128).areas for one in with_hole)
