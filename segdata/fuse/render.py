@@ -6,20 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from segdata.catalog.foregrounds import ForegroundCache
 from segdata.catalog.pixels import read_image_of, read_pair
 from segdata.catalog.workspace import Workspace
 from segdata.errors import DataError
 from segdata.fuse.plan import PlannedComposite, Row
-from segdata.imaging.arrays import Alpha, Image
-from segdata.imaging.edge import is_hard
 from segdata.imaging.encode import encode_jpeg, encode_png
 from segdata.imaging.fusion import fuse_pair
 from segdata.imaging.phash import phash
-from segdata.metrics.holes import holes
-from segdata.records import LABEL_CUT
+from segdata.metrics.labels import measure_label
 from segdata.storage.files import atomic_write, read_bytes, sha256_of
 
 
@@ -71,7 +66,11 @@ class Renderer:
         atomic_write(alpha_path, alpha_data)
         return {
             **_row(planned, self._run_id),
-            **_measured(composite, blended),
+            # before the JPEG, whose quality moves no pHash, so that nothing is decoded to measure it
+            **measure_label(blended),
+            "height": blended.shape[0],
+            "width": blended.shape[1],
+            "phash": phash(composite),
             "image_uri": self._workspace.uri_of(image_path),
             "alpha_uri": self._workspace.uri_of(alpha_path),
             "image_size": len(image_data),
@@ -117,21 +116,4 @@ def _row(planned: PlannedComposite, run_id: str) -> dict[str, Any]:
         "fusion": planned.fusion.to_json(),
         "licence": "; ".join(licences),
         "run_id": run_id,
-    }
-
-
-def _measured(image: Image, alpha: Alpha) -> dict[str, Any]:
-    """The row's measures; before the JPEG, whose quality moves no pHash, so that nothing is decoded for them."""
-    mask = alpha >= LABEL_CUT
-    found = holes(mask)
-    return {
-        "height": alpha.shape[0],
-        "width": alpha.shape[1],
-        "phash": phash(image),
-        "alpha_kind": "hard" if is_hard(alpha) else "soft",
-        "foreground_fraction": float(mask.mean()),
-        "soft_fraction": cv2.countNonZero(cv2.inRange(alpha, 1, 254)) / alpha.size,
-        "hole_count": found.count,
-        "hole_fraction": found.fraction,
-        "component_count": cv2.connectedComponents(mask.view("uint8"), connectivity=8)[0] - 1,
     }
