@@ -35,9 +35,11 @@ def paint_country(canvas: Canvas, rng: np.random.Generator) -> None:
         line = floats(horizon) - floats(lift) + ridge(rng, width, 3 + 2 * layer, 6) * floats(0.028 * height)
         if near > 0.45:  # woods: their tops are ragged
             line -= np.abs(ridge(rng, width, width / 14, 2)) * floats(0.016 * height * near)
-        texture = 1 + 0.2 * near * clouds(rng, canvas.size_hw, 40, 3)
         colour = haze + (green * 0.62 - haze) * floats(near**0.8)
-        canvas.over(Patch(0, 0, below(line, height)), colour[:, None, None] * texture)
+        rows = slice(max(0, int(line.min()) - 1), min(height, int(horizon + 0.06 * height)))  # a meadow hides the rest
+        texture = 1 + floats(0.2 * near) * clouds(rng, (rows.stop - rows.start, width), 40, 3)
+        seen = below(line - floats(rows.start), rows.stop - rows.start)
+        canvas.over(Patch(rows.start, 0, seen), colour[:, None, None] * texture)
     water = rng.random() < 0.3
     if water:
         shore = _water(canvas, rng, horizon)

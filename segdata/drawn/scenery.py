@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from segdata.drawn.noise import clouds
-from segdata.drawn.paint import Canvas, Float, Patch, SizeHW, disc, floats, strokes
+from segdata.drawn.paint import Canvas, Float, Patch, SizeHW, disc, floats, polygon, strokes
 
 TILE = 256  # the side of a ground texture, in texture pixels
 
@@ -59,16 +59,23 @@ def receding(tile: Float, size_hw: SizeHW, horizon: float, vanish_x: float, scal
         scale: texture pixels that a picture's width at its lower edge spans.
     """
     height, width = size_hw
-    down = np.maximum(np.arange(height, dtype=np.float32) - floats(horizon), 0.5)
+    mean = floats(tile.mean())
+    result = np.full(size_hw, mean, np.float32)
+    first = min(max(0, int(horizon)), height)
+    down = np.maximum(np.arange(first, height, dtype=np.float32) - floats(horizon), 0.5)[:, None]
     nearest = max(height - horizon, 1.0)
     across = (np.arange(width, dtype=np.float32) - floats(vanish_x)) * floats(scale / width)
-    map_x = np.ascontiguousarray(across[None] * (floats(nearest) / down)[:, None])
-    depth = floats(scale * 0.55 * nearest) / down
-    map_y = np.ascontiguousarray(np.broadcast_to(depth[:, None], size_hw))
-    found = cv2.remap(tile, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    mean = floats(tile.mean())
-    sharpness = np.clip(down / floats(0.22 * nearest), 0, 1)[:, None]
-    return np.asarray(mean + (found - mean) * sharpness, np.float32)
+    map_x = _mirrored(across[None] * (floats(nearest) / down))
+    map_y = np.broadcast_to(_mirrored(floats(scale * 0.55 * nearest) / down), map_x.shape)
+    found = cv2.remap(tile, map_x, np.ascontiguousarray(map_y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    result[first:] += (found - mean) * np.clip(down / floats(0.22 * nearest), 0, 1)
+    return result
+
+
+def _mirrored(places: Float) -> Float:
+    """Places on an endless row of tiles, each the mirror of the next: (TILE - 1) times a triangle wave."""
+    span = floats(TILE - 1)
+    return np.asarray(span - np.abs(places - 2 * span * np.floor(places / (2 * span)) - span), np.float32)
 
 
 def speckle(rng: np.random.Generator, cells: float, octaves: int, strength: float = 0.1) -> Float:
@@ -150,17 +157,13 @@ def tree(canvas: Canvas, rng: np.random.Generator, foot: tuple[float, float], he
 
 def lay_flat(canvas: Canvas, picture: Float, corners: Float) -> None:
     """A flat picture (3, h, w) laid on four corners (4, 2), clockwise from its upper left: a wall that recedes."""
+    patch = polygon(floats(corners), canvas.size_hw)
+    if not patch.mask.size:
+        return
     height, width = picture.shape[1:]
     source = floats([(0, 0), (width, 0), (width, height), (0, height)])
-    matrix = cv2.getPerspectiveTransform(source, floats(corners))
-    size = canvas.size_hw[::-1]
-    planes = cv2.warpPerspective(
-        np.ascontiguousarray(picture.transpose(1, 2, 0)),
-        matrix,
-        size,
-        flags=cv2.INTER_AREA,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    mask = np.zeros(canvas.size_hw, np.uint8)
-    cv2.fillConvexPoly(mask, np.rint(corners * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
-    canvas.over(Patch(0, 0, floats(mask / 255)), planes.transpose(2, 0, 1))
+    matrix = cv2.getPerspectiveTransform(source, floats(corners - floats([patch.left, patch.top])))
+    flat = np.ascontiguousarray(picture.transpose(1, 2, 0))
+    size = patch.mask.shape[::-1]
+    seen = cv2.warpPerspective(flat, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    canvas.over(patch, np.ascontiguousarray(seen.transpose(2, 0, 1)))
