@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
 import secrets
 import subprocess
 from collections.abc import Mapping
@@ -48,7 +50,7 @@ def new_run_id(command: str, now: datetime | None = None) -> str:
 
 
 def begin(catalog: Catalog, run_id: str, command: str, recipe: Mapping[str, Any], seed: int) -> OpenRun:
-    """Write the run's row with status `running`: a kill leaves it so, and `segdata status` says it was cut off."""
+    """Write the run's row with status `running`: a kill leaves it so; `is_going_on` tells the two apart."""
     resolved = json.dumps(recipe, sort_keys=True, default=str)
     started = datetime.now(UTC)
     row = {
@@ -62,6 +64,8 @@ def begin(catalog: Catalog, run_id: str, command: str, recipe: Mapping[str, Any]
         "versions": json.dumps(_versions()),
         "table_versions": json.dumps({name: catalog.version(name) for name in SCHEMAS}),
         "started_at": started,
+        "host": platform.node(),
+        "pid": os.getpid(),
     }
     catalog.merge("runs", rows_to_table("runs", [row]))
     return OpenRun(run_id, row, started)
@@ -90,6 +94,28 @@ def finish(catalog: Catalog, run: OpenRun, status: str, result: Mapping[str, Any
     }
     catalog.merge("runs", rows_to_table("runs", [row]))
     return seconds
+
+
+def is_going_on(run: Mapping[str, Any]) -> bool | None:
+    """Whether the process of a run that has status `running` is still there; None where that can't be told from here.
+
+    Args:
+        run: its row, with `status`, `host` and `pid`.
+
+    >>> is_going_on({"status": "running", "host": platform.node(), "pid": os.getpid()})
+    True
+    """
+    if run["status"] != "running":
+        return False
+    if run["host"] != platform.node():
+        return None
+    try:
+        os.kill(run["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's, and alive
+        return True
+    return True
 
 
 def _versions() -> dict[str, str]:

@@ -163,6 +163,8 @@ RUNS = pa.schema(
         ("started_at", pa.timestamp("us", tz="UTC")),
         ("finished_at", pa.timestamp("us", tz="UTC")),
         ("seconds", pa.float64()),
+        ("host", _text),  # where its process runs, or ran
+        ("pid", _i64),
     ]
 )
 

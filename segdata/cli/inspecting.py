@@ -46,7 +46,15 @@ def status(common: Common) -> None:
         say("newest runs:")
         say_table(
             ("run", "status", "seconds", "error"),
-            [(row["run_id"], row["status"], row["seconds"], row["error"] or "") for row in found["runs"]],
+            [
+                (
+                    row["run_id"],
+                    "cut off" if row["status"] == "running" and row["going_on"] is False else row["status"],
+                    row["seconds"],
+                    row["error"] or "",
+                )
+                for row in found["runs"]
+            ],
         )
     say("next:")
     for command in found["next"]:

@@ -32,6 +32,25 @@ app = typer.Typer(
 
 _START, _LOOP, _LOOK = "To begin", "The loop", "To look and take along"
 
+# What fits on a line of an 80 column terminal; the commands' own docstrings say more.
+_SHORT = {
+    "init": "Make a workspace: recipes, specs, room for the catalog.",
+    "draw": "Draw portraits whose true alpha is known, to try it all.",
+    "doctor": "Say what is installed, what is missing, how to mend it.",
+    "run": "The whole loop, until a round no longer helps.",
+    "ingest": "Bring the catalog up to date with the sources.",
+    "fuse": "Lay training portraits over person-free backgrounds.",
+    "train": "Train on the training split and measure on test.",
+    "mine": "Score the pool and select what is hard.",
+    "retrain": "Train on with the hard cases; promote unless worse.",
+    "ablate": "Train every row of the recipe's ablation table.",
+    "status": "What is in the catalog, what ran, what to do next.",
+    "query": "Ask the catalog anything, in SQL.",
+    "report": "Write a page to look at: scores, hard cases, lineage.",
+    "predict": "Write what a version predicts for photos.",
+    "export": "Write a table to a file that any program reads.",
+}
+
 for _panel, _functions in (
     (_START, (making.init, making.draw, making.doctor)),
     (
@@ -50,7 +69,7 @@ for _panel, _functions in (
 ):
     for _function in _functions:
         _wrapped = with_common_options(_function) if _function.__module__ != making.__name__ else _function
-        app.command(_function.__name__, rich_help_panel=_panel)(_wrapped)
+        app.command(_function.__name__, short_help=_SHORT[_function.__name__], rich_help_panel=_panel)(_wrapped)
 
 
 @app.callback(invoke_without_command=True)

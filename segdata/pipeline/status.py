@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from segdata.catalog.models import all_models
+from segdata.catalog.runs import is_going_on
 from segdata.catalog.tables import Catalog
 from segdata.pipeline.session import Session
 
@@ -20,7 +21,9 @@ _SELECTIONS = """
            count(*) FILTER (triage = 'suspect_label')::BIGINT AS suspect_label, max(run_id) AS run_id
     FROM selections GROUP BY selection ORDER BY max(run_id)
 """
-_RUNS = "SELECT run_id, command, status, seconds, error FROM runs ORDER BY started_at DESC, run_id DESC LIMIT 8"
+_RUNS = (
+    "SELECT run_id, command, status, seconds, error, host, pid FROM runs ORDER BY started_at DESC, run_id DESC LIMIT 8"
+)
 
 
 def status(session: Session) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def status(session: Session) -> dict[str, Any]:
         "rejects": catalog.query(_REJECTS).to_pylist(),
         "models": models,
         "selections": catalog.query(_SELECTIONS).to_pylist(),
-        "runs": catalog.query(_RUNS).to_pylist(),
+        "runs": [{**row, "going_on": is_going_on(row)} for row in catalog.query(_RUNS).to_pylist()],
     }
     return {**found, "next": next_commands(catalog, found, session.recipe.train.fusion)}
 
@@ -52,9 +55,12 @@ def next_commands(catalog: Catalog, found: dict[str, Any], fusion: str) -> list[
     samples, models, selections = found["samples"], found["models"], found["selections"]
     kinds = {(row["kind"], row["split"]) for row in samples}
     advice = []
-    if stopped := [run for run in found["runs"] if run["status"] in ("running", "interrupted")]:
-        newest = stopped[0]
-        if newest["run_id"] == found["runs"][0]["run_id"]:
+    if going_on := next((run for run in found["runs"] if run["going_on"]), None):
+        return [f"wait: segdata {going_on['command']} is going on, as process {going_on['pid']}"]
+    if found["runs"] and (newest := found["runs"][0])["status"] in ("running", "interrupted"):
+        if newest["going_on"] is None:
+            advice.append(f"look at {newest['host']}: segdata {newest['command']} goes on there, or was cut off")
+        else:
             advice.append(f"segdata {newest['command']}   # the last one was cut off; it goes on where it was")
     if not samples:
         return [*advice, "segdata ingest   # the catalog is empty"]
