@@ -1,0 +1,196 @@
+"""One suite for every reader of datasets: what it may yield, what it must refuse, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from segdata.errors import SourceError
+from segdata.ingest.measure import measure
+from segdata.ingest.readers import READERS
+from segdata.ingest.reading import Found
+from segdata.ingest.recipe import READER_NAMES, SourceRecipe
+from segdata.records import Candidate, Reject
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a dataset lies on disk.
+
+    Attributes:
+        image: the path of image number N, or named so, under the root.
+        label: the path of its label; None for backgrounds.
+        split: of the sample.
+        write_label: makes the label's pixels of a mask (H, W) bool.
+        finish: writes what belongs to the tree besides, given the names.
+    """
+
+    image: Callable[[str], str]
+    label: Callable[[str], str] | None
+    split: str
+    write_label: Callable[[np.ndarray], np.ndarray] = lambda mask: mask.astype(np.uint8) * 255
+    finish: Callable[[Path, list[str]], None] = lambda root, names: None
+
+
+def rgba(mask: np.ndarray) -> np.ndarray:
+    return np.dstack([np.zeros((*mask.shape, 3), np.uint8), mask.astype(np.uint8) * 255])
+
+
+def coco_annotations(root: Path, names: list[str]) -> None:
+    images = [{"id": n, "file_name": f"{name}.jpg", "height": 40, "width": 30} for n, name in enumerate(names)]
+    box = {"bbox": [1, 1, 5, 5], "area": 25.0, "iscrowd": 0, "segmentation": [[1, 1, 6, 1, 6, 6]]}
+    annotations = [{"id": n, "image_id": n, "category_id": 15, **box} for n in range(len(names))]
+    categories = [{"id": 1, "name": "person", "supercategory": "person"}]
+    categories += [{"id": 15, "name": "bench", "supercategory": "outdoor"}]
+    told = {"images": images, "annotations": annotations, "categories": categories}
+    (root / "annotations").mkdir(parents=True, exist_ok=True)
+    (root / "annotations" / "instances_val2017.json").write_text(json.dumps(told))
+
+
+def portrait2000_folders(root: Path, names: list[str]) -> None:
+    (root / "testing").mkdir(parents=True, exist_ok=True)
+
+
+LAYOUTS = {
+    "portrait2000": Layout(
+        image=lambda name: f"training/{name}.png",
+        label=lambda name: f"training/{name}_matte.png",
+        split="train",
+        finish=portrait2000_folders,
+    ),
+    "aisegment": Layout(
+        image=lambda name: f"clip_img/1803151818/clip_00000000/{name}.jpg",
+        label=lambda name: f"matting/1803151818/matting_00000000/{name}.png",
+        split="pool",
+        write_label=rgba,
+    ),
+    "coco": Layout(image=lambda name: f"val2017/{name}.jpg", label=None, split="none", finish=coco_annotations),
+    "folder": Layout(image=lambda name: f"images/{name}.jpg", label=lambda name: f"masks/{name}.png", split="train"),
+}
+NAMES = ["00001", "00002", "café 3"]
+
+
+def write_pixels(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _, data = cv2.imencode(path.suffix, pixels)
+    path.write_bytes(data.tobytes())
+
+
+def build(root: Path, layout: Layout, names: list[str]) -> None:
+    """The tree with a pair of each name: photos of noise, the person in the lower half."""
+    for number, name in enumerate(names):
+        photo = np.random.default_rng(number).integers(0, 255, (40, 30, 3), dtype=np.uint8)
+        write_pixels(root / layout.image(name), photo)
+        if layout.label is not None:
+            mask = np.zeros((40, 30), bool)
+            mask[20:, 5:25] = True
+            write_pixels(root / layout.label(name), layout.write_label(mask))
+    layout.finish(root, names)
+
+
+def contents(root: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(params=READER_NAMES)
+def reader(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def layout(reader: str) -> Layout:
+    return LAYOUTS[reader]
+
+
+@pytest.fixture
+def tree(layout: Layout, tmp_path: Path) -> Path:
+    root = tmp_path / "tree"
+    build(root, layout, NAMES)
+    return root.resolve()
+
+
+def read(reader: str, root: Path) -> Iterator[Found]:
+    return READERS[reader](root, SourceRecipe(name="mine", reader=reader, root=str(root)))  # type: ignore[arg-type]  # names of readers
+
+
+def test_every_reader_is_tested_here() -> None:
+    assert set(READERS) == set(READER_NAMES) == set(LAYOUTS)
+
+
+def test_pairs_are_found_and_can_be_measured(reader: str, layout: Layout, tree: Path) -> None:
+    found = list(read(reader, tree))
+    assert all(isinstance(one, Candidate) for one in found)
+    candidates = [one for one in found if isinstance(one, Candidate)]
+    assert [one.path for one in candidates] == [layout.image(name) for name in NAMES]
+    assert [one.sample_id for one in candidates] == [f"mine/{layout.image(name).rpartition('.')[0]}" for name in NAMES]
+    assert {(one.dataset, one.split) for one in candidates} == {("mine", layout.split)}
+    for one in candidates:
+        row = measure(one)
+        assert not isinstance(row, Reject), row
+        assert (row["width"], row["height"]) == (30, 40)
+        if layout.label is None:
+            assert row["alpha_kind"] == "none"
+        else:
+            assert row["foreground_fraction"] == pytest.approx(20 * 20 / 1200)
+
+
+def test_the_order_does_not_depend_on_when_files_were_made(reader: str, layout: Layout, tmp_path: Path) -> None:
+    for folder, names in (("a", NAMES), ("b", NAMES[::-1])):
+        build((tmp_path / folder).resolve(), layout, names)
+        layout.finish(tmp_path / folder, NAMES)
+    one, other = ([found.path for found in read(reader, (tmp_path / folder).resolve())] for folder in ("a", "b"))
+    assert one == other
+
+
+def test_a_reader_writes_nothing(reader: str, tree: Path) -> None:
+    before = contents(tree)
+    list(read(reader, tree))
+    assert contents(tree) == before
+
+
+def test_a_missing_root_is_named(reader: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"source mine: root .*nowhere: no such folder"):
+        list(read(reader, tmp_path / "nowhere"))
+
+
+def test_a_root_one_level_too_high_is_told_where_to_look(reader: str, tree: Path) -> None:
+    with pytest.raises(SourceError, match=r"tree") as told:
+        list(read(reader, tree.parent))
+    assert "mine" in str(told.value)
+
+
+def test_hidden_leftovers_are_no_pictures(reader: str, layout: Layout, tree: Path) -> None:
+    for place in (layout.image("._00001"), *([layout.label("._00001")] if layout.label else [])):
+        (tree / place).write_bytes(b"Mac OS X")
+    assert [one.path for one in read(reader, tree)] == [layout.image(name) for name in NAMES]
+
+
+def test_a_link_that_leaves_the_root_is_refused(reader: str, layout: Layout, tree: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "secret.jpg"
+    write_pixels(outside, np.zeros((40, 30, 3), np.uint8))
+    place = tree / layout.image("00002")
+    place.unlink()
+    place.symlink_to(outside)
+    refused = [one for one in read(reader, tree) if isinstance(one, Reject)]
+    assert [(one.path, one.reason) for one in refused] == [(layout.image("00002"), "unsafe_path")]
+
+
+def test_an_image_without_its_label_is_rejected_under_its_own_path(reader: str, layout: Layout, tree: Path) -> None:
+    if layout.label is None:
+        pytest.skip("backgrounds have no labels")
+    (tree / layout.label("00001")).unlink()
+    refused = [one for one in read(reader, tree) if isinstance(one, Reject)]
+    assert [(one.path, one.reason) for one in refused] == [(layout.image("00001"), "missing_alpha")]
+
+
+def test_a_label_without_its_image_is_rejected(reader: str, layout: Layout, tree: Path) -> None:
+    (tree / layout.image("00001")).unlink()
+    refused = [one for one in read(reader, tree) if isinstance(one, Reject)]
+    expected = layout.label("00001") if layout.label else layout.image("00001")
+    assert [(one.path, one.reason) for one in refused] == [(expected, "missing_image")]
