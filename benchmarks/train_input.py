@@ -25,9 +25,10 @@ from segdata.catalog.workspace import Workspace
 from segdata.inference.model_folder import build_network, read_spec
 from segdata.storage.shipped import shipped
 from segdata.train.cache import ArrayCache
-from segdata.train.dataset import Batch, TrainingSamples, batches, epoch_order
+from segdata.train.dataset import Batch, TrainingSamples, batches
 from segdata.train.device import launch
 from segdata.train.recipe import TrainRecipe
+from segdata.train.sampling import epoch_order
 from segdata.train.schedule import plan_steps
 from segdata.train.trainer import Trainer
 
@@ -47,9 +48,9 @@ def main() -> None:
         input_hw = (spec.input_hw[0], spec.input_hw[1])
         print(f"{len(rows)} samples, batch {plan.batch}, {input_hw[0]}x{input_hw[1]}, {options.threads} threads")
 
-        at_network = TrainingSamples(workspace, rows, recipe, 0, input_hw, ArrayCache(2 << 30))
+        at_network = TrainingSamples(workspace, rows, recipe, 0, (input_hw, "stretch"), ArrayCache(2 << 30))
         at_image_recipe = recipe.model_copy(update={"augment_at": "image"})
-        at_image = TrainingSamples(workspace, rows, at_image_recipe, 0, input_hw, ArrayCache(0))
+        at_image = TrainingSamples(workspace, rows, at_image_recipe, 0, (input_hw, "stretch"), ArrayCache(0))
         order = epoch_order(len(rows), plan, 0, 1)
         for title, samples in (("first epoch", at_network), ("later epochs", at_network), ("at the photo", at_image)):
             started = time.perf_counter()

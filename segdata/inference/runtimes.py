@@ -18,7 +18,14 @@ RuntimeName = Literal["auto", "torch", "openvino"]
 Precision = Literal["auto", "fp32", "bf16"]
 
 
-class Runtime(Protocol):
+class Predictor(Protocol):
+    """Anything that computes a network."""
+
+    def probabilities(self, batch: Image) -> Probability:
+        """(N, H, W, 3) uint8 RGB at network size -> (N, H, W) float32 in [0, 1]."""
+
+
+class Runtime(Predictor, Protocol):
     """A network, ready to compute.
 
     Attributes:
@@ -28,9 +35,6 @@ class Runtime(Protocol):
 
     name: str
     precision: str
-
-    def probabilities(self, batch: Image) -> Probability:
-        """(N, H, W, 3) uint8 RGB at network size -> (N, H, W) float32 in [0, 1]."""
 
 
 def open_runtime(folder: Path, name: str = "auto", precision: str = "auto") -> Runtime:

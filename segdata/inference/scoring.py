@@ -242,7 +242,7 @@ class _Work:
         if not np.isfinite(probability).all():
             return _Scored({**score, "status": "failed", "reason": "the network's output is not finite"}, None)
         height, width = loaded.alpha.shape
-        restored = restore(probability, (height, width))
+        restored = restore(probability, (height, width), self._spec)
         score |= score_image(loaded.alpha, restored, loaded.row["alpha_kind"])
         prediction = {
             **self._common,

@@ -36,7 +36,7 @@ def blur_sigmas_px(scale: float) -> tuple[float, float]:
     return low, high
 
 
-def portrait_augmentation(blur_scale: float | None = None) -> Augment:
+def portrait_augmentation(blur_scale: float | None = None, crop: float = 0.0) -> Augment:
     """HorizontalFlip 0.5; Blur(7) 0.5; ColorJitter(0.2 x 4) 1.0; Affine shift ±10 % 0.5; Affine rotation ±10° 0.5.
 
     What a shift or rotation uncovers is filled by reflection, of image and alpha alike: a portrait cut by the frame
@@ -46,11 +46,12 @@ def portrait_augmentation(blur_scale: float | None = None) -> Augment:
     Args:
         blur_scale: None for pairs at the photo's own size, which get the box blur itself; else how much smaller the
             pairs are than their photos, and they get the Gaussian of the same standard deviation there.
+        crop: up to this share is cut off each side first, and what is left enlarged to the pair's size.
 
     Returns:
         A function that several threads may call at once: each has transforms of its own.
     """
-    build = _builder(blur_scale)
+    build = _builder(blur_scale, crop)
     local = threading.local()
 
     def augment(image: Image, alpha: Alpha, seed: int) -> tuple[Image, Alpha]:
@@ -63,7 +64,7 @@ def portrait_augmentation(blur_scale: float | None = None) -> Augment:
     return augment
 
 
-def _builder(blur_scale: float | None) -> Callable[[], Any]:
+def _builder(blur_scale: float | None, crop: float) -> Callable[[], Any]:
     from segdata.privacy import keep_quiet
 
     keep_quiet()
@@ -77,8 +78,10 @@ def _builder(blur_scale: float | None) -> Callable[[], Any]:
             blur = A.Blur(blur_limit=BLUR_KERNELS_PX, p=0.5)
         else:
             blur = A.GaussianBlur(blur_limit=0, sigma_limit=blur_sigmas_px(blur_scale), p=0.5)
+        cut = A.CropAndPad(percent=(-crop, 0.0), mask_interpolation=cv2.INTER_LINEAR, p=1.0)
         return A.Compose(
             [
+                *([cut] if crop else []),
                 A.HorizontalFlip(p=0.5),
                 blur,
                 A.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.2, p=1.0),

@@ -17,12 +17,13 @@ from segdata.catalog.pixels import read_pair
 from segdata.catalog.workspace import Workspace
 from segdata.engines.local import map_threads
 from segdata.imaging.arrays import Alpha, Image
+from segdata.imaging.frame import Aspect, alpha_into_frame, frame_of, into_frame
 from segdata.train.augment import Augment, portrait_augmentation
 from segdata.train.cache import ArrayCache
 from segdata.train.online import OnlineFusion
 from segdata.train.recipe import TrainRecipe
 from segdata.train.resize import shrink_pair, typical_scale
-from segdata.train.schedule import StepPlan
+from segdata.train.sampling import weight_of
 
 if TYPE_CHECKING:
     import torch
@@ -60,9 +61,9 @@ class TrainingSamples:
     Args:
         workspace: resolves their URIs.
         rows: of `samples`, each with its `weight`.
-        recipe: augment and augment_at.
+        recipe: augment, augment_at, crop and sampling.
         seed: decides every draw.
-        input_hw: network size.
+        frame: network size, and whether photos are stretched to it or keep their aspect ratio.
         cache: for pairs at network size.
         online: lays portraits over new backgrounds; None for never.
     """
@@ -73,15 +74,17 @@ class TrainingSamples:
         rows: Sequence[Row],
         recipe: TrainRecipe,
         seed: int,
-        input_hw: tuple[int, int],
+        frame: tuple[tuple[int, int], Aspect],
         cache: ArrayCache,
         online: OnlineFusion | None = None,
     ) -> None:
-        self._workspace, self._rows, self._seed, self._input_hw = workspace, rows, seed, input_hw
+        self._workspace, self._rows, self._seed = workspace, rows, seed
+        self._input_hw, self._aspect = frame
         self._cache, self._online = cache, online
         self._at_network = recipe.augment_at == "network"
-        scale = typical_scale(rows, input_hw) if self._at_network else None
-        self._augment: Augment | None = portrait_augmentation(scale) if recipe.augment else None
+        scale = typical_scale(rows, self._input_hw) if self._at_network else None
+        self._augment: Augment | None = portrait_augmentation(scale, recipe.crop) if recipe.augment else None
+        self._weighs_loss = recipe.sampling != "hard"
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -98,9 +101,9 @@ class TrainingSamples:
         image, alpha = self._pair(row, rng)
         if self._augment is not None:
             image, alpha = self._augment(image, alpha, int(rng.integers(2**31)))
-        image, alpha = shrink_pair(image, alpha, self._input_hw)
-        weight = row.get("weight")
-        return Fetched(image, alpha, 1.0 if weight is None else float(weight))
+        image = into_frame(image, self._input_hw, self._aspect)
+        alpha = alpha_into_frame(alpha, self._input_hw, self._aspect)
+        return Fetched(image, alpha, weight_of(row) if self._weighs_loss else 1.0)
 
     def _pair(self, row: Row, rng: np.random.Generator) -> tuple[Image, Alpha]:
         """The sample or a composite of it, at network size or its own, as `augment_at` says."""
@@ -110,23 +113,13 @@ class TrainingSamples:
         if not self._at_network:
             return read_pair(self._workspace, row)
 
+        window = frame_of((row["height"], row["width"]), self._input_hw, self._aspect)
+
         def make() -> tuple[Image, Alpha]:
-            return shrink_pair(*read_pair(self._workspace, row), self._input_hw)
+            return shrink_pair(*read_pair(self._workspace, row), (window.height, window.width))
 
         image, alpha = self._cache.get(("pair", row["sample_id"]), make)
         return image, alpha
-
-
-def epoch_order(samples: int, plan: StepPlan, seed: int, epoch: int) -> list[int]:
-    """The indices of an epoch's batches, one after the other: shuffled, the last batch filled up from the first.
-
-    >>> order = epoch_order(5, StepPlan(batch=2, per_epoch=3, total=3), seed=0, epoch=1)
-    >>> sorted(order[:5]), order[5] == order[0]
-    ([0, 1, 2, 3, 4], True)
-    """
-    shuffled = np.random.default_rng([seed, epoch]).permutation(samples)
-    order = np.resize(shuffled, plan.per_epoch * plan.batch)[: plan.in_epoch(epoch) * plan.batch]
-    return [int(index) for index in order]
 
 
 def batches(

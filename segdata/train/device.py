@@ -5,13 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from segdata.errors import UsageError
 from segdata.train.recipe import Precision, TrainRecipe
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+
+
+_FABRIC: dict[str, Literal["bf16-mixed", "16-mixed", "32-true"]] = {
+    "bf16": "bf16-mixed",
+    "fp16": "16-mixed",
+    "fp32": "32-true",
+}
 
 
 def launch(recipe: TrainRecipe) -> Fabric:
@@ -32,13 +39,21 @@ def launch(recipe: TrainRecipe) -> Fabric:
 
 
 def resolve_precision(precision: Precision, accelerator: str) -> str:
-    """`bf16` or `fp32`: with `auto`, bf16 where the hardware multiplies in it. Elsewhere it is emulated, and slow."""
+    """`bf16`, `fp16` or `fp32`. With `auto`, bf16 where the hardware multiplies in it: elsewhere it is slow.
+
+    A GPU without bf16 gets fp16, with its loss scaled so that small gradients do not vanish.
+
+    Raises:
+        UsageError: fp16 is asked for on a CPU.
+    """
     import torch
 
+    if precision == "fp16" and accelerator != "cuda":
+        raise UsageError("train.precision: fp16 is for GPUs; say auto, bf16 or fp32")
     if precision != "auto":
         return precision
     if accelerator == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     return "bf16" if _cpu_computes_bf16() else "fp32"
 
 
@@ -64,7 +79,7 @@ def _fabric(accelerator: str, processes: int, precision: str) -> Fabric:
             devices=local,
             num_nodes=max(1, processes // local),
             strategy="ddp" if processes > 1 else "auto",
-            precision="bf16-mixed" if precision == "bf16" else "32-true",
+            precision=_FABRIC[precision],
         )
         fabric.launch()
     return fabric

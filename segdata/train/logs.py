@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from segdata.imaging.arrays import Image
 from segdata.train.job import EpochRecord
+
+_PICTURES_EVERY = 5
 
 
 class TrainingLog:
-    """Scalars under a folder: loss and learning rate by step, mIoU and seconds by epoch.
+    """Scalars under a folder: loss by step, mIoU, learning rate and seconds by epoch; and what val images look like.
 
     Args:
         folder: one for each version, so that versions are curves beside each other.
@@ -44,6 +48,16 @@ class TrainingLog:
         for name, value in values.items():
             if value is not None:
                 self._writer.add_scalar(name, value, step)
+        self._writer.flush()
+
+    def wants_pictures(self, epoch: int) -> bool:
+        """Whether this epoch's are shown: the first's, and then every fifth's, since pictures are large."""
+        return self._writer is not None and (epoch == 1 or epoch % _PICTURES_EVERY == 0)
+
+    def pictures(self, pictures: Sequence[Image], step: int) -> None:
+        """Val images, each beside its label and its prediction."""
+        for number, picture in enumerate(pictures):
+            self._writer.add_image(f"val/image, label, prediction {number}", picture, step, dataformats="HWC")
         self._writer.flush()
 
     def close(self) -> None:

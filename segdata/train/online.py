@@ -16,9 +16,10 @@ from segdata.catalog.foregrounds import ForegroundCache
 from segdata.catalog.pixels import read_image_of, read_pair
 from segdata.catalog.workspace import Workspace
 from segdata.imaging.arrays import Alpha, Image
+from segdata.imaging.frame import Aspect, frame_of, resize_to
 from segdata.imaging.fusion import FusionPlan, FusionSettings, fuse_pair, plan_fusion, soften_label
 from segdata.train.cache import ArrayCache
-from segdata.train.resize import resize_to, shrink_layer
+from segdata.train.resize import shrink_layer
 
 Row = dict[str, Any]
 _ASPECT_STEP = 0.05
@@ -36,6 +37,7 @@ class OnlineFusion:
         backgrounds: rows of `samples` to draw from, each as likely as the next.
         cache: for layers at network size.
         input_hw: network size; None fuses at the photo's own size.
+        aspect: whether photos are stretched to it, or keep their aspect ratio.
     """
 
     workspace: Workspace
@@ -45,6 +47,7 @@ class OnlineFusion:
     backgrounds: Sequence[Row]
     cache: ArrayCache
     input_hw: tuple[int, int] | None
+    aspect: Aspect = "stretch"
 
     def draw(self, row: Row, rng: np.random.Generator) -> tuple[Row, FusionPlan] | None:
         """Whether this fetch is fused, with which background, and how; only portraits ever are."""
@@ -65,32 +68,34 @@ class OnlineFusion:
             image, alpha = read_pair(self.workspace, row)
             foreground = self.foregrounds.foreground(row, image, alpha)
             return fuse_pair(image, alpha, foreground, read_image_of(self.workspace, background), plan)
-        foreground, soft = self._small_layer(row, self.input_hw)
-        scene = self._small_background(background, row["height"] / row["width"], self.input_hw)
+        window = frame_of((row["height"], row["width"]), self.input_hw, self.aspect)
+        size_hw = (window.height, window.width)
+        foreground, soft = self._small_layer(row, size_hw)
+        scene = self._small_background(background, row["height"] / row["width"], size_hw)
         # the label was softened at its own size, where its edge's width is given in pixels; copied, since what the
         # cache holds is read-only and the compiled blend takes no such array
         layer, soft_alpha = foreground.copy(), soft.copy()
         return fuse_pair(layer, soft_alpha, layer, scene, replace(plan, settings=_WITHOUT_EDGE))
 
-    def _small_layer(self, row: Row, input_hw: tuple[int, int]) -> tuple[Image, Alpha]:
+    def _small_layer(self, row: Row, size_hw: tuple[int, int]) -> tuple[Image, Alpha]:
         def make() -> tuple[Image, Alpha]:
             image, alpha = read_pair(self.workspace, row)
             foreground = self.foregrounds.foreground(row, image, alpha)
             soft = soften_label(alpha, self.settings)
-            return shrink_layer(foreground, soft, input_hw), resize_to(soft, input_hw)
+            return shrink_layer(foreground, soft, size_hw), resize_to(soft, size_hw)
 
         foreground, soft = self.cache.get(("layer", row["sample_id"]), make)
         return foreground, soft
 
-    def _small_background(self, row: Row, aspect: float, input_hw: tuple[int, int]) -> Image:
+    def _small_background(self, row: Row, aspect: float, size_hw: tuple[int, int]) -> Image:
         """The background, stretched as a portrait of this aspect (height / width) was, just large enough to cover."""
         step = max(1, round(aspect / _ASPECT_STEP))
 
         def make() -> tuple[Image]:
             background = read_image_of(self.workspace, row)
-            return (resize_to(background, stretched_cover_hw(background.shape[:2], step * _ASPECT_STEP, input_hw)),)
+            return (resize_to(background, stretched_cover_hw(background.shape[:2], step * _ASPECT_STEP, size_hw)),)
 
-        (small,) = self.cache.get(("background", row["sample_id"], step), make)
+        (small,) = self.cache.get(("background", row["sample_id"], step, size_hw), make)
         return small
 
 

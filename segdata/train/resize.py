@@ -1,4 +1,4 @@
-"""From a photo's size to the network's."""
+"""From a photo's size to the network's: the layers of a composite as well."""
 
 from __future__ import annotations
 
@@ -9,29 +9,18 @@ import cv2
 import numpy as np
 
 from segdata.imaging.arrays import Alpha, Image
+from segdata.imaging.frame import resize_to
 
 
-def resize_to(array: Image | Alpha, size_hw: tuple[int, int]) -> Image:
-    """One array, stretched to a size, by the rule of `inference.predict.prepare`; itself if it has that size.
-
-    Area averages where both sides shrink, else linear: a network must see in training what it will see in use.
-    """
-    height, width = array.shape[:2]
-    if (height, width) == size_hw:
-        return array
-    shrinks = height >= size_hw[0] and width >= size_hw[1]
-    resized = cv2.resize(array, size_hw[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return np.asarray(resized, np.uint8)
-
-
-def shrink_pair(image: Image, alpha: Alpha, input_hw: tuple[int, int]) -> tuple[Image, Alpha]:
-    """A pair at network size; alpha stays soft.
+def shrink_pair(image: Image, alpha: Alpha, size_hw: tuple[int, int]) -> tuple[Image, Alpha]:
+    """A pair at another size, by the rule of `inference.predict.prepare`: a network must see in training what it will
+    see in use. Alpha stays soft.
 
     >>> image, alpha = np.zeros((4, 4, 3), np.uint8), np.repeat(np.uint8([[0, 0, 0, 255]]), 4, axis=0)
     >>> shrink_pair(image, alpha, (2, 2))[1].tolist()
     [[0, 128], [0, 128]]
     """
-    return resize_to(image, input_hw), resize_to(alpha, input_hw)
+    return resize_to(image, size_hw), resize_to(alpha, size_hw)
 
 
 def shrink_layer(foreground: Image, alpha: Alpha, size_hw: tuple[int, int]) -> Image:

@@ -19,6 +19,7 @@ from segdata.train.job import EpochRecord, TrainingJob, TrainResult
 from segdata.train.logs import TrainingLog
 from segdata.train.online import OnlineFusion
 from segdata.train.recipe import TrainRecipe
+from segdata.train.sampling import shares_of
 from segdata.train.schedule import plan_steps
 from segdata.train.session import Course, Parts, train_epochs
 from segdata.train.state import TrainingFolder
@@ -50,14 +51,15 @@ def run(context: RunContext, recipe: TrainRecipe, job: TrainingJob) -> TrainResu
     import torch
 
     _check_job(recipe, job)
-    spec = read_spec(job.spec_folder)
+    spec = trained_spec(read_spec(job.spec_folder), recipe)
     fabric = launch(recipe)
     with torch.random.fork_rng():
         torch.manual_seed(context.seed)
         network = build_network(spec) if job.start is None else load_network(job.start)
         plan = plan_steps(job.training.num_rows, recipe)
-        _check_share(plan.batch, fabric.world_size)
-        trainer = Trainer(fabric, network, recipe, plan, (spec.mean, spec.std), weighted=_is_weighted(job))
+        _check_share(plan.batch, fabric.world_size, recipe.accumulate)
+        weighted = _is_weighted(job) and recipe.sampling != "hard"
+        trainer = Trainer(fabric, network, recipe, plan, (spec.mean, spec.std), weighted=weighted)
         parts = _parts(context, recipe, job, spec, trainer)
         logs = context.workspace.reports / "tensorboard" / job.destination.name
         course = train_epochs(parts, lambda step: TrainingLog(logs, fabric.is_global_zero, step))
@@ -81,11 +83,23 @@ def _check_job(recipe: TrainRecipe, job: TrainingJob) -> None:
         _log.warning("train: no val samples, so the last epoch is kept; train.val_fraction > 0 cuts some off")
 
 
-def _check_share(batch: int, processes: int) -> None:
-    if batch % processes or batch // processes < 2:
+def trained_spec(spec: ModelSpec, recipe: TrainRecipe) -> ModelSpec:
+    """The spec of what is trained: the recipe's size, aspect and flip averaging, where it says any.
+
+    >>> trained_spec(ModelSpec(name="x"), TrainRecipe(size=(384, 288))).input_hw
+    (384, 288)
+    """
+    said = {"input_hw": recipe.size, "resize": recipe.aspect, "flip": recipe.flip_average}
+    return spec.model_copy(update={key: value for key, value in said.items() if value is not None})
+
+
+def _check_share(batch: int, processes: int, parts: int) -> None:
+    shares = processes * parts
+    if batch % shares or batch // shares < 2:
         raise UsageError(
-            f"train.batch_size: {batch} samples a step can't be shared out over {processes} processes, at least 2 and "
-            f"equally many in each; give a multiple of {processes} that is no more than the training samples"
+            f"train.batch_size: {batch} samples a step can't be shared out over {processes} processes and {parts} "
+            f"accumulated parts, at least 2 and equally many in each; give a multiple of {shares} that is no more than "
+            "the training samples"
         )
 
 
@@ -108,17 +122,19 @@ def _parts(context: RunContext, recipe: TrainRecipe, job: TrainingJob, spec: Mod
             backgrounds=job.backgrounds.to_pylist(),
             cache=cache,
             input_hw=input_hw if at_network else None,
+            aspect=spec.resize,
         )
     rows = job.training.to_pylist()
     return Parts(
         trainer=trainer,
-        samples=TrainingSamples(workspace, rows, recipe, context.seed, input_hw, cache, online),
+        samples=TrainingSamples(workspace, rows, recipe, context.seed, (input_hw, spec.resize), cache, online),
         validation=Validation(workspace, job.val.to_pylist(), spec, context.workers, cache),
         folder=TrainingFolder(workspace.models / ".training" / job.training_key),
         seed=context.seed,
         threads=context.workers,
         patience=recipe.patience,
         progress=context.progress,
+        shares=shares_of(rows, recipe.sampling),
     )
 
 
@@ -127,7 +143,7 @@ def _finish(
 ) -> TrainResult:
     """Write the version folder, then remove the state; other processes of DDP wait for the first."""
     fabric = parts.trainer.fabric
-    precision = "fp32" if fabric.strategy.precision.precision == "32-true" else "bf16"
+    precision = {"32-true": "fp32", "16-mixed": "fp16"}.get(fabric.strategy.precision.precision, "bf16")
     card = card_facts(recipe, job, spec, course, context.seed)
     if fabric.is_global_zero:
         parts.trainer.network.load_state_dict(parts.folder.best_weights(course.best_epoch))

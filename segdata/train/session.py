@@ -9,13 +9,19 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from segdata.records import Progress, ProgressCallback
-from segdata.train.dataset import TrainingSamples, batches, epoch_order
+from segdata.train.dataset import TrainingSamples, batches
 from segdata.train.job import EpochRecord
 from segdata.train.logs import TrainingLog
+from segdata.train.sampling import epoch_order
 from segdata.train.state import TrainingFolder
 from segdata.train.trainer import Trainer
 from segdata.train.validation import Validation
+
+_PICTURES = 4  # val images that TensorBoard shows
 
 _log = logging.getLogger("segdata.train")
 
@@ -33,6 +39,7 @@ class Parts:
         threads: that fetch samples.
         patience: stop after so many epochs without a better val mIoU; 0 for never.
         progress: told each step.
+        shares: the probability of each sample; None shows each once an epoch.
     """
 
     trainer: Trainer
@@ -43,6 +50,7 @@ class Parts:
     threads: int
     patience: int
     progress: ProgressCallback
+    shares: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,8 @@ def train_epochs(parts: Parts, log_from: Callable[[int], TrainingLog]) -> Course
                 parts.folder.save(trainer.state(record.epoch, course.records, course.best_epoch))
             trainer.fabric.barrier()
             log.epoch(record, trainer.step)
+            if log.wants_pictures(record.epoch):
+                log.pictures(parts.validation.pictures(trainer, _PICTURES), trainer.step)
             _tell(parts, course, record.train_loss)
     return course
 
@@ -131,7 +141,7 @@ def _epoch(parts: Parts, epoch: int, course: Course, log: TrainingLog) -> EpochR
 def _share(parts: Parts, epoch: int) -> list[int]:
     """This process's part of each of the epoch's batches, one after the other."""
     fabric, plan = parts.trainer.fabric, parts.trainer.plan
-    order = epoch_order(len(parts.samples), plan, parts.seed, epoch)
+    order = epoch_order(len(parts.samples), plan, parts.seed, epoch, parts.shares)
     share = plan.batch // fabric.world_size
     starts = range(fabric.global_rank * share, len(order), plan.batch)
     return [index for start in starts for index in order[start : start + share]]

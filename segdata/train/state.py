@@ -41,6 +41,7 @@ class TrainingState:
         random: states of torch's generators, by device.
         records: one for each finished epoch.
         best_epoch: whose weights are kept so far.
+        average: the moving average of the weights, where there is one: then it is what is judged and kept.
     """
 
     epoch: int
@@ -50,6 +51,7 @@ class TrainingState:
     random: Mapping[str, torch.Tensor]
     records: tuple[EpochRecord, ...]
     best_epoch: int
+    average: Mapping[str, torch.Tensor] | None = None
 
 
 class TrainingFolder:
@@ -70,9 +72,10 @@ class TrainingFolder:
             StorageError: The disk is full or read-only; the epochs kept before are still there.
         """
         if state.best_epoch == state.epoch:
-            _write(self._best(state.epoch), {"network": dict(state.network)})
+            _write(self._best(state.epoch), {"network": dict(state.average or state.network)})
         values = dict(vars(state)) | {"records": [record.to_json() for record in state.records]}
-        _write(self._epoch(state.epoch), {**values, "network": dict(state.network)})
+        average = None if state.average is None else dict(state.average)
+        _write(self._epoch(state.epoch), {**values, "network": dict(state.network), "average": average})
         self._best_of[state.epoch] = state.best_epoch
         self._sweep(state.epoch)
 

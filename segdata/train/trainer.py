@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.errors import DataError
+from segdata.train.average import WeightAverage
 from segdata.train.job import EpochRecord
 from segdata.train.optimizer import build_optimizer, set_learning_rate
 from segdata.train.recipe import TrainRecipe
@@ -72,6 +74,7 @@ class Trainer:
         self._wrapped, self._wrapped_optimizer = fabric.setup(self.network, self.optimizer)
         self._mean_std = [torch.tensor(values, device=fabric.device).view(1, 3, 1, 1) * 255 for values in mean_std]
         self._weighted = weighted
+        self.average = WeightAverage(self.network, recipe.ema_decay) if recipe.ema_decay else None
         self.step = 0
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
@@ -99,6 +102,8 @@ class Trainer:
                 losses.append(self._checked(pending, epoch))
             pending = loss
             self.step += 1
+            if self.average is not None:
+                self.average.update(self.step)
             on_step(self.step, losses[-1] if losses else math.nan)
         losses.append(self._checked(pending, epoch))
         return EpochRun(self._mean_over_processes(sum(losses) / len(losses)), rate, waiting)
@@ -114,6 +119,12 @@ class Trainer:
         probability: NDArray[np.float32] = logits.float().sigmoid().squeeze(1).cpu().numpy()
         return probability
 
+    @contextmanager
+    def judged(self) -> Iterator[None]:
+        """The network as it is judged and kept: with the moving average of its weights, where there is one."""
+        with nullcontext() if self.average is None else self.average.applied():
+            yield
+
     def state(self, epoch: int, records: tuple[EpochRecord, ...], best_epoch: int) -> TrainingState:
         """What to go on from after an epoch."""
         import torch
@@ -121,8 +132,10 @@ class Trainer:
         random = {"cpu": torch.get_rng_state()}
         if self.fabric.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self.fabric.device)
-        network = {name: tensor.detach().cpu() for name, tensor in self.network.state_dict().items()}
-        return TrainingState(epoch, self.step, network, self.optimizer.state_dict(), random, records, best_epoch)
+        network = _on_cpu(self.network.state_dict())
+        average = None if self.average is None else _on_cpu(self.average.state_dict())
+        optimizer = self.optimizer.state_dict()
+        return TrainingState(epoch, self.step, network, optimizer, random, records, best_epoch, average)
 
     def restore(self, state: TrainingState) -> None:
         """Go on from a state, as if nothing had happened."""
@@ -130,6 +143,8 @@ class Trainer:
 
         self.network.load_state_dict(dict(state.network))
         self.optimizer.load_state_dict(dict(state.optimizer))
+        if self.average is not None and state.average is not None:
+            self.average.load_state_dict(state.average)
         self.step = state.step
         torch.set_rng_state(state.random["cpu"])
         if self.fabric.device.type == "cuda" and "cuda" in state.random:
@@ -139,13 +154,20 @@ class Trainer:
         import torch
 
         self.optimizer.zero_grad(set_to_none=True)
-        alpha = batch.alphas.to(self.fabric.device, non_blocking=True).unsqueeze(1).float() / 255
-        loss = self._loss(self._wrapped(self.normalise(batch.images)), alpha, batch.weights)
-        self.fabric.backward(loss)
+        parts = self.recipe.accumulate
+        pieces = [tensor.chunk(parts) for tensor in (batch.images, batch.alphas, batch.weights)]
+        total = torch.zeros((), device=self.fabric.device)
+        for number, (images, alphas, weights) in enumerate(zip(*pieces, strict=True), 1):
+            # DDP exchanges gradients once a step, with the last part
+            with self.fabric.no_backward_sync(self._wrapped, enabled=number < parts):
+                alpha = alphas.to(self.fabric.device, non_blocking=True).unsqueeze(1).float() / 255
+                loss = self._loss(self._wrapped(self.normalise(images)), alpha, weights) / parts
+                self.fabric.backward(loss)
+            total += loss.detach()
         if self.recipe.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
+            self.fabric.clip_gradients(self._wrapped, self._wrapped_optimizer, max_norm=self.recipe.clip_norm)
         self._wrapped_optimizer.step()
-        return loss.detach()
+        return total
 
     def _loss(self, outputs: Any, alpha: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """The batch's loss; or with weights, the mean of each sample's loss times its weight.
@@ -185,3 +207,7 @@ class Trainer:
                 "epochs before it are kept"
             )
         return value
+
+
+def _on_cpu(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu() for name, tensor in tensors.items()}

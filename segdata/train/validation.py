@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ from segdata.catalog.pixels import read_pair
 from segdata.catalog.workspace import Workspace
 from segdata.engines.local import map_threads
 from segdata.imaging.arrays import Image, Mask
+from segdata.imaging.frame import alpha_into_frame
 from segdata.inference.model_folder import ModelSpec
-from segdata.inference.predict import prepare, restore
+from segdata.inference.predict import network_probabilities, prepare, restore
 from segdata.metrics.confusion import confusion, miou
 from segdata.records import LABEL_CUT
 from segdata.train.cache import ArrayCache
@@ -68,17 +70,35 @@ class Validation:
         fabric = trainer.fabric
         mine = self._rows[fabric.global_rank :: fabric.world_size]
         total = torch.zeros(2, dtype=torch.float64)
-        for value in self._mious(trainer, mine):
-            total += torch.tensor([value, 1.0], dtype=torch.float64)
+        with trainer.judged():
+            for value in self._mious(trainer, mine):
+                total += torch.tensor([value, 1.0], dtype=torch.float64)
         if fabric.world_size > 1:
             total = fabric.all_reduce(total.to(fabric.device), reduce_op="sum").cpu()
         return float(total[0] / total[1])
 
+    def pictures(self, trainer: Trainer, count: int) -> list[Image]:
+        """The first images, each beside its label and its prediction, at network size: (h, 3w, 3) uint8 RGB."""
+        samples = [self._load(row) for row in self._rows[:count]]
+        if not samples:
+            return []
+        with trainer.judged():
+            probabilities = network_probabilities(trainer, self._spec, np.stack([sample.image for sample in samples]))
+        labels = [
+            alpha_into_frame(sample.label.astype(np.uint8) * np.uint8(255), self._spec.input_hw, self._spec.resize)
+            for sample in samples
+        ]
+        told = [np.rint(probability * 255).astype(np.uint8) for probability in probabilities]
+        return [
+            np.hstack([sample.image, *(np.repeat(grey[..., None], 3, axis=2) for grey in greys)])
+            for sample, *greys in zip(samples, labels, told, strict=True)
+        ]
+
     def _mious(self, trainer: Trainer, rows: Sequence[Row]) -> Iterator[float]:
         samples = map_threads(self._load, rows, self._threads)
         while taken := list(islice(samples, _BATCH)):
-            probabilities = trainer.probabilities(np.stack([sample.image for sample in taken]))
-            yield from map_threads(_score, zip(taken, probabilities, strict=True), self._threads)
+            probabilities = network_probabilities(trainer, self._spec, np.stack([sample.image for sample in taken]))
+            yield from map_threads(partial(_score, self._spec), zip(taken, probabilities, strict=True), self._threads)
 
     def _load(self, row: Row) -> ValSample:
         def make() -> tuple[NDArray[np.uint8], ...]:
@@ -91,8 +111,8 @@ class Validation:
         return ValSample(image, np.unpackbits(packed, count=height * width).reshape(height, width).astype(bool))
 
 
-def _score(pair: tuple[ValSample, NDArray[np.float32]]) -> float:
+def _score(spec: ModelSpec, pair: tuple[ValSample, NDArray[np.float32]]) -> float:
     sample, probability = pair
     height, width = sample.label.shape
-    prediction = restore(probability, (height, width)) >= 0.5
+    prediction = restore(probability, (height, width), spec) >= 0.5
     return float(miou(confusion(sample.label, prediction)))

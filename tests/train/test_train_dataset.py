@@ -9,10 +9,9 @@ import pytest
 from segdata.inference.model_folder import ModelSpec
 from segdata.inference.predict import prepare
 from segdata.train.cache import ArrayCache
-from segdata.train.dataset import TrainingSamples, batches, epoch_order
+from segdata.train.dataset import TrainingSamples, batches
 from segdata.train.recipe import TrainRecipe
 from segdata.train.resize import shrink_pair, typical_scale
-from segdata.train.schedule import StepPlan, plan_steps
 
 PLAIN = TrainRecipe(augment=False, batch_size=2)
 AUGMENTED = TrainRecipe(augment=True, batch_size=2)
@@ -20,7 +19,9 @@ AUGMENTED = TrainRecipe(augment=True, batch_size=2)
 
 def samples_of(studio: Any, recipe: TrainRecipe, seed: int = 0, count: int = 3) -> TrainingSamples:
     rows = studio.portraits(range(count), weight=1.0).to_pylist()
-    return TrainingSamples(studio.workspace, rows, recipe, seed, (64, 64), ArrayCache(recipe.cache_mib << 20))
+    return TrainingSamples(
+        studio.workspace, rows, recipe, seed, ((64, 64), "stretch"), ArrayCache(recipe.cache_mib << 20)
+    )
 
 
 def test_a_fetch_depends_on_seed_epoch_and_index_alone(studio: Callable[..., Any]) -> None:
@@ -61,20 +62,6 @@ def test_alpha_stays_soft_when_shrunk() -> None:
     assert small[0].tolist() == [0, 128, 255, 255]
     assert np.array_equal(small_image[..., 0], small)
     assert shrink_pair(image, alpha, (8, 8))[1] is alpha
-
-
-def test_every_sample_comes_once_and_the_last_batch_is_filled_from_the_first() -> None:
-    plan = plan_steps(10, TrainRecipe(batch_size=4, epochs=2))
-    order = epoch_order(10, plan, seed=3, epoch=1)
-    assert len(order) == 12
-    assert sorted(order[:10]) == list(range(10))
-    assert order[10:] == order[:2]
-    assert order != epoch_order(10, plan, seed=3, epoch=2)
-
-
-def test_an_epoch_cut_short_begins_like_a_whole_one() -> None:
-    whole, short = StepPlan(4, 3, 6), StepPlan(4, 3, 5)
-    assert epoch_order(10, short, seed=0, epoch=2) == epoch_order(10, whole, seed=0, epoch=2)[:8]
 
 
 def test_batches_come_in_order_as_tensors(studio: Callable[..., Any]) -> None:

@@ -63,7 +63,7 @@ def test_the_share_of_fused_fetches_is_the_ratio(studio: Callable[..., Any]) -> 
 def test_the_person_stays_and_the_background_changes(studio: Callable[..., Any]) -> None:
     made = studio()
     rows = made.portraits(range(2), weight=1.0).to_pylist()
-    build = (made.workspace, rows, PLAIN, 0, (48, 48), ArrayCache(1 << 24))
+    build = (made.workspace, rows, PLAIN, 0, ((48, 48), "stretch"), ArrayCache(1 << 24))
     plain = TrainingSamples(*build).fetch(1, 0)
     fused = TrainingSamples(*build, online_of(made, 1.0, (48, 48))).fetch(1, 0)
     person, behind = plain.alpha == 255, plain.alpha == 0

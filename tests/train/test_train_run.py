@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from segdata.catalog.schemas import SCHEMAS
 from segdata.errors import DataError, PixelError, TooFewSamplesError, UsageError
-from segdata.inference.model_folder import model_id_of
+from segdata.inference.model_folder import model_id_of, read_spec
 from segdata.records import Progress
 from segdata.train.recipe import TrainRecipe
 from segdata.train.run import TrainingJob, TrainResult, run
@@ -115,6 +115,52 @@ def test_a_training_stopped_in_the_middle_of_an_epoch_goes_on_to_the_same_weight
     assert [record.train_loss for record in stopped.epochs] == [record.train_loss for record in straight.epochs]
     assert same(straight, stopped)
     assert stopped.model_id == straight.model_id
+
+
+@pytest.mark.parametrize("changes", [{"ema_decay": 0.9}, {"accumulate": 2}, {"sampling": "hard", "crop": 0.2}])
+def test_options_of_the_trainer_go_on_to_the_same_weights_too(
+    studio: Callable[..., Any], changes: dict[str, Any]
+) -> None:
+    made = studio()
+    recipe = RECIPE.model_copy(update=changes)
+    straight = run(made.context(), recipe, job_of(made, "straight"))
+    with pytest.raises(KeyboardInterrupt):
+        run(made.context(progress=Interrupt(5)), recipe, job_of(made, "stopped"))
+    stopped = run(made.context(), recipe, job_of(made, "stopped"))
+    assert stopped.resumed_from == 1
+    assert same(straight, stopped)
+    assert not same(straight, run(made.context(), RECIPE, job_of(made, "plain")))
+
+
+def test_size_aspect_and_flip_averaging_become_the_versions_own(studio: Callable[..., Any]) -> None:
+    made = studio()
+    changes = {"size": (96, 64), "aspect": "keep", "flip_average": True, "epochs": 1}
+    result = run(made.context(), RECIPE.model_copy(update=changes), job_of(made))
+    spec = read_spec(result.folder)
+    assert (spec.input_hw, spec.resize, spec.flip) == ((96, 64), "keep", True)
+    assert "96x64" in (result.folder / "CARD.md").read_text(encoding="utf-8")
+
+
+def test_the_average_is_what_is_judged_and_kept(studio: Callable[..., Any]) -> None:
+    made = studio()
+    # an average that hardly moves stays near the start, whatever the weights do
+    still = RECIPE.model_copy(update={"ema_decay": 0.0, "epochs": 1})
+    moved = run(made.context(), still, job_of(made, "moved"))
+    averaged = run(made.context(), still.model_copy(update={"ema_decay": 0.999}), job_of(made, "averaged"))
+    name = "head.weight"
+    assert not torch.equal(weights(moved)[name], weights(averaged)[name])
+
+
+def test_parts_that_a_batch_cannot_be_cut_into_are_refused(studio: Callable[..., Any]) -> None:
+    made = studio()
+    with pytest.raises(UsageError, match=r"train\.batch_size: 4 samples .* 3 accumulated parts"):
+        run(made.context(), RECIPE.model_copy(update={"accumulate": 3}), job_of(made))
+
+
+def test_fp16_needs_a_gpu(studio: Callable[..., Any]) -> None:
+    made = studio()
+    with pytest.raises(UsageError, match="fp16 is for GPUs"):
+        run(made.context(), RECIPE.model_copy(update={"precision": "fp16"}), job_of(made))
 
 
 def test_another_seed_gives_other_weights(studio: Callable[..., Any]) -> None:
