@@ -98,6 +98,7 @@ PREDICTIONS = pa.schema(
         ("mask", pa.binary()),  # np.packbits of each row, C order, zstd
         ("height", _i32),
         ("width", _i32),
+        ("features", pa.binary()),  # the image as a whole: 64 float16, little endian
         ("run_id", _text),
     ]
 )

@@ -69,6 +69,16 @@ def say_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         say("  " + "  ".join(padded).rstrip())
 
 
+def say_histogram(counts: Sequence[int], width: int = 40) -> None:
+    """Counts over equal parts of [0, 1], a bar each; empty parts below the first count are left out."""
+    first = next((index for index, count in enumerate(counts) if count), len(counts))
+    most = max(counts, default=0)
+    for index in range(first, len(counts)):
+        bar = "#" * (-(-counts[index] * width // most) if counts[index] else 0)
+        low, high = index / len(counts), (index + 1) / len(counts)
+        say(f"  mIoU {low:.2f} to {high:.2f}  {counts[index]:>6}  {bar}".rstrip())
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "-"

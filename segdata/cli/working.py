@@ -10,7 +10,7 @@ import typer
 
 from segdata.cli.execute import execute
 from segdata.cli.options import Common
-from segdata.cli.printing import say, say_table
+from segdata.cli.printing import say, say_histogram, say_table
 from segdata.errors import SourceError
 
 _COUNTS = ("found", "added", "changed", "unchanged", "gone", "rejected")
@@ -136,16 +136,29 @@ def show_trained(result: Mapping[str, Any]) -> None:
 def mine(
     common: Common,
     where: Annotated[str | None, typer.Option(help="What is hard: one boolean expression over the scores.")] = None,
+    quantile: Annotated[float | None, typer.Option(help="Only the worst share of what was scored, as 0.05.")] = None,
+    budget: Annotated[int | None, typer.Option(min=1, help="So many at most, the worst.")] = None,
+    diverse: Annotated[
+        bool | None, typer.Option("--diverse", help="Spread the budget over failures, batches and looks.")
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="The column that says what is worst: miou, -sad, ...")] = None,
     model: _Model = None,
 ) -> None:
     """Score the pool with the promoted version and select the hard cases.
 
-    What this version has scored already is not scored again, so another --where costs next to nothing.
-    Example: segdata mine --where "miou < 0.9 AND hole_count > 0"
+    What this version has scored already is not scored again, so another choice costs next to nothing. A quantile or a
+    --by without --where looks at all that was scored.
+
+    Examples: segdata mine --where "miou < 0.9 AND hole_count > 0"; segdata mine --budget 500 --diverse;
+    segdata mine --quantile 0.05 --by boundary_iou
     """
     from segdata.pipeline import commands
 
-    execute(common, "mine", lambda session: commands.mine(session, model), show_mined, {"mine.where": where})
+    if where is None and (quantile is not None or by is not None):
+        where = "true"
+    options = {"where": where, "quantile": quantile, "budget": budget, "diverse": diverse, "by": by}
+    dotted = {f"mine.{key}": value for key, value in options.items()}
+    execute(common, "mine", lambda session: commands.mine(session, model), show_mined, dotted)
 
 
 def show_mined(result: Mapping[str, Any]) -> None:
@@ -158,6 +171,10 @@ def show_mined(result: Mapping[str, Any]) -> None:
         f"{result['selected']} selected as {result['selection']}: {result['hard']} hard, "
         f"{result['suspect_label']} with a suspect label."
     )
+    if result["failure_modes"]:
+        say("  " + ", ".join(f"{count} {mode}" for mode, count in result["failure_modes"].items()))
+    say_histogram(result["histogram"])
+    say("Next: segdata report, to look at them; segdata retrain, to train on the hard ones.")
 
 
 def retrain(

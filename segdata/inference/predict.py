@@ -11,7 +11,7 @@ import numpy as np
 from segdata.imaging.arrays import Image, Probability
 from segdata.imaging.frame import frame_of, into_frame
 from segdata.inference.model_folder import ModelSpec
-from segdata.inference.runtimes import Predictor
+from segdata.inference.runtimes import Features, Predictor, Runtime
 
 
 def prepare(image: Image, spec: ModelSpec) -> Image:
@@ -61,7 +61,16 @@ def predict_images(
 
 def network_probabilities(runtime: Predictor, spec: ModelSpec, batch: Image) -> Probability:
     """Probabilities (N, h, w) of a batch (N, h, w, 3) at network size, averaged over mirroring if the spec says so."""
-    probability = runtime.probabilities(batch)
+    return _averaged(runtime, spec, batch, runtime.probabilities(batch))
+
+
+def network_description(runtime: Runtime, spec: ModelSpec, batch: Image) -> tuple[Probability, Features]:
+    """`network_probabilities`, and what the network sees in each image as a whole: (N, C) float32."""
+    probability, features = runtime.describe(batch)
+    return _averaged(runtime, spec, batch, probability), features
+
+
+def _averaged(runtime: Predictor, spec: ModelSpec, batch: Image, probability: Probability) -> Probability:
     if not spec.flip:
         return probability
     mirrored = runtime.probabilities(np.ascontiguousarray(batch[:, :, ::-1]))

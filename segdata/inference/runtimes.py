@@ -15,6 +15,7 @@ from segdata.inference.model_folder import ModelSpec, load_network, read_spec
 from segdata.privacy import keep_quiet
 
 RuntimeName = Literal["auto", "torch", "openvino"]
+Features = NDArray[np.float32]
 Precision = Literal["auto", "fp32", "bf16"]
 
 
@@ -35,6 +36,9 @@ class Runtime(Predictor, Protocol):
 
     name: str
     precision: str
+
+    def describe(self, batch: Image) -> tuple[Probability, Features]:
+        """The probabilities, and what the network sees in each image as a whole: (N, C) float32."""
 
 
 def open_runtime(folder: Path, name: str = "auto", precision: str = "auto") -> Runtime:
@@ -114,15 +118,18 @@ class TorchRuntime:
 
     def probabilities(self, batch: Image) -> Probability:
         """(N, H, W, 3) uint8 RGB at network size -> (N, H, W) float32 in [0, 1]."""
+        return self.describe(batch)[0]
+
+    def describe(self, batch: Image) -> tuple[Probability, Features]:
+        """The probabilities, and the context path's global average: (N, C) float32."""
         import torch
 
         images = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2).float()
         images = ((images - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
         reduced = self.precision == "bf16"
         with torch.inference_mode(), torch.autocast(self._device, dtype=torch.bfloat16, enabled=reduced):
-            logits = self._network(images)
-        found: NDArray[np.float32] = logits.float().sigmoid()[:, 0].cpu().numpy()
-        return found
+            logits, features = self._network.describe(images)
+        return logits.float().sigmoid()[:, 0].cpu().numpy(), features.float().cpu().numpy()
 
 
 class OpenVinoRuntime:
@@ -149,12 +156,16 @@ class OpenVinoRuntime:
 
     def probabilities(self, batch: Image) -> Probability:
         """(N, H, W, 3) uint8 RGB at network size -> (N, H, W) float32 in [0, 1]."""
-        found: NDArray[np.float32] = np.array(self._compiled(batch)[0], dtype=np.float32)
-        return found
+        return self.describe(batch)[0]
+
+    def describe(self, batch: Image) -> tuple[Probability, Features]:
+        """The probabilities, and the context path's global average: (N, C) float32."""
+        found = self._compiled(batch)
+        return np.array(found[0], dtype=np.float32), np.array(found[1], dtype=np.float32)
 
 
 def _normalized(network: Any, spec: ModelSpec) -> Any:
-    """The network from uint8 pixels to probabilities, so that the runtime normalises as well."""
+    """The network from uint8 pixels to probabilities and features, so that the runtime normalises as well."""
     import torch
 
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) * 255 for values in (spec.mean, spec.std))
@@ -164,9 +175,9 @@ def _normalized(network: Any, spec: ModelSpec) -> Any:
             super().__init__()
             self.network = network
 
-        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             images = (batch.permute(0, 3, 1, 2).float() - mean) / std
-            logits: torch.Tensor = self.network(images)
-            return logits.sigmoid()[:, 0]
+            logits, features = self.network.describe(images)
+            return logits.sigmoid()[:, 0], features
 
     return Normalized().eval()

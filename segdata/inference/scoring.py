@@ -27,8 +27,9 @@ from segdata.catalog.workspace import RunContext, Workspace
 from segdata.engines.local import map_threads
 from segdata.errors import PixelError, StorageError
 from segdata.imaging.arrays import Alpha, Image, Probability
+from segdata.inference.features import pack_features
 from segdata.inference.model_folder import ModelSpec, model_id_of, read_spec
-from segdata.inference.predict import network_probabilities, prepare, restore
+from segdata.inference.predict import network_description, prepare, restore
 from segdata.inference.runtimes import Runtime, choose, cpu_flags, open_runtime
 from segdata.metrics.confusion import Confusion, miou_dataset, miou_image
 from segdata.metrics.image_scores import METRIC_VERSION, PREDICTION_CUT, score_image
@@ -40,6 +41,7 @@ SHARD = 64
 
 Row = dict[str, Any]
 Key = tuple[str, str | None, str | None]
+_Predicted = tuple[Probability, bytes]
 
 
 @dataclass(frozen=True)
@@ -227,18 +229,23 @@ class _Work:
             return _Loaded(row, reason=str(error))
         return _Loaded(row, prepare(image, self._spec), alpha)
 
-    def _predict(self, loaded: Iterator[_Loaded], batch: int) -> Iterator[tuple[_Loaded, Probability | None]]:
+    def _predict(self, loaded: Iterator[_Loaded], batch: int) -> Iterator[tuple[_Loaded, _Predicted | None]]:
         while taken := list(islice(loaded, batch)):
             images = [one.image for one in taken if one.image is not None]
-            predicted = iter(network_probabilities(self._runtime, self._spec, np.stack(images)) if images else ())
+            predicted = iter(self._described(np.stack(images)) if images else ())
             yield from ((one, None if one.image is None else next(predicted)) for one in taken)
 
-    def _score(self, pair: tuple[_Loaded, Probability | None]) -> _Scored:
-        loaded, probability = pair
+    def _described(self, batch: Image) -> list[_Predicted]:
+        probabilities, features = network_description(self._runtime, self._spec, batch)
+        return list(zip(probabilities, pack_features(features), strict=True))
+
+    def _score(self, pair: tuple[_Loaded, _Predicted | None]) -> _Scored:
+        loaded, predicted = pair
         keys = {name: loaded.row[name] for name in ("sample_id", "image_sha256", "alpha_sha256")}
         score = {**self._common, **keys, "model_id": self._model_id}
-        if probability is None or loaded.alpha is None:
+        if predicted is None or loaded.alpha is None:
             return _Scored({**score, "status": "failed", "reason": loaded.reason}, None)
+        probability, features = predicted
         if not np.isfinite(probability).all():
             return _Scored({**score, "status": "failed", "reason": "the network's output is not finite"}, None)
         height, width = loaded.alpha.shape
@@ -253,6 +260,7 @@ class _Work:
             "mask": pack_mask(restored >= PREDICTION_CUT),
             "height": height,
             "width": width,
+            "features": features,
         }
         return _Scored({**score, "status": "scored"}, prediction)
 

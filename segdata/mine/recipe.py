@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class TriageRecipe(BaseModel):
@@ -26,6 +26,10 @@ class MineRecipe(BaseModel):
 
     Attributes:
         where: selects a case: one boolean SQL expression over the columns of `scores` and `samples`.
+        by: a column of numbers; the smallest are the worst, or the largest with a minus before it, as in `-sad`.
+        quantile: of what was scored, select the worst share by `by`, and of these only what `where` selects.
+        budget: keep so many of the selected, the worst by `by`.
+        diverse: spread the budget over failure modes, batches, and what the images are like, instead.
         runtime: what computes the network: auto, torch or openvino.
         precision: auto, fp32 or bf16.
         batch: images a network call.
@@ -35,6 +39,10 @@ class MineRecipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     where: str = Field(default="miou < 0.8 OR hole_recall < 0.5", min_length=1)
+    by: str = Field(default="miou", pattern=r"^-?[a-z_][a-z0-9_]*$")
+    quantile: float | None = Field(default=None, gt=0, le=1)
+    budget: int | None = Field(default=None, ge=1)
+    diverse: bool = False
     runtime: Literal["auto", "torch", "openvino"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     batch: int = Field(default=8, ge=1, le=1024)
@@ -47,3 +55,9 @@ class MineRecipe(BaseModel):
         if not stripped:
             raise ValueError("give one boolean expression, such as miou < 0.8")
         return stripped
+
+    @model_validator(mode="after")
+    def _spreads_something(self) -> MineRecipe:
+        if self.diverse and self.budget is None:
+            raise ValueError("diverse: there is nothing to spread without a budget; give mine.budget too")
+        return self

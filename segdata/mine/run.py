@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from segdata.catalog.packing import unpack_probability
@@ -18,16 +19,20 @@ from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.engines.local import map_threads
 from segdata.errors import PixelError, StorageError, TooFewSamplesError
+from segdata.inference.features import KEPT, unpack_features
 from segdata.inference.runtimes import Runtime, open_runtime
 from segdata.inference.scoring import ScoringOptions, ScoringResult, key_of, score_samples, scores_of
+from segdata.mine.diversity import spread
 from segdata.mine.recipe import MineRecipe, TriageRecipe
-from segdata.mine.selection import check_where, select_cases, selection_name
+from segdata.mine.selection import check_recipe, predicate_of, select_cases, selection_name
 from segdata.mine.triage import Triaged, triage_case
 from segdata.records import Progress
 
 Row = dict[str, Any]
 
 _AT_ONCE = 512  # predictions held in memory while cases are triaged
+_MAP = ("probability", "network_height", "network_width")
+_BINS = 20
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class MineResult:
         selected: how many cases it has.
         hard, suspect_label: how many of them each.
         failure_modes: selected cases by failure mode.
+        histogram: how many of the scored have an mIoU in each twentieth of [0, 1], the lowest first.
     """
 
     model_id: str
@@ -61,6 +67,7 @@ class MineResult:
     hard: int
     suspect_label: int
     failure_modes: dict[str, int]
+    histogram: list[int]
 
     def to_json(self) -> dict[str, Any]:
         """As printed with `--json`."""
@@ -95,7 +102,7 @@ def run(
         RecipeError: The predicate is wrong.
         CheckpointError: The model can't be used.
     """
-    check_where(recipe.where)
+    check_recipe(recipe)
     if eligible.num_rows == 0:
         left_out = f" ({skipped} were left out: trained on, leaks, or judged)" if skipped else ""
         raise TooFewSamplesError(
@@ -103,19 +110,42 @@ def run(
             "add a source whose split is pool to the recipe and run: segdata ingest"
         )
     scoring = score_samples(context, model_folder, eligible, scoring_options(recipe), opener)
-    cases = select_cases(scores_of(context.catalog, scoring.scorer_id, eligible), recipe.where)
-    name = selection_name(scoring.scorer_id, recipe.where)
+    pairs = scores_of(context.catalog, scoring.scorer_id, eligible)
+    cases = _within_budget(context.catalog, recipe, scoring.scorer_id, select_cases(pairs, recipe))
+    name = selection_name(scoring.scorer_id, recipe)
     triaged = list(_triage_all(context, recipe.triage, scoring.scorer_id, cases))
     if not context.dry_run:
-        common = {"selection": name, "predicate": recipe.where, "run_id": context.run_id, "weight": 1.0}
+        common = {"selection": name, "predicate": predicate_of(recipe), "run_id": context.run_id, "weight": 1.0}
         rows = [_row(common, rank, case, found) for rank, (case, found) in enumerate(zip(cases, triaged, strict=True))]
         context.catalog.replace("selections", rows_to_table("selections", rows), f"target.selection = '{name}'")
-    return _result(scoring, skipped, name, cases, triaged)
+    return _result(scoring, skipped, name, (cases, triaged), [score["miou"] for _, score in pairs])
+
+
+def _within_budget(catalog: Catalog, recipe: MineRecipe, scorer_id: str, cases: list[Row]) -> list[Row]:
+    """As many cases as the budget allows: the worst, or spread over what they are like."""
+    if recipe.budget is None or recipe.budget >= len(cases):
+        return cases
+    if not recipe.diverse:
+        return cases[: recipe.budget]
+    kept: dict[Any, bytes] = {}
+    for start in range(0, len(cases), _AT_ONCE):
+        rows = _predictions(catalog, scorer_id, cases[start : start + _AT_ONCE], ["features"])
+        kept |= {key: row["features"] for key, row in rows.items() if row["features"] is not None}
+    features = np.zeros((len(cases), KEPT), np.float32)
+    for index, case in enumerate(cases):
+        if key_of(case) in kept:
+            features[index] = unpack_features(kept[key_of(case)])
+    return [cases[index] for index in spread(cases, features, recipe.budget)]
 
 
 def _result(
-    scoring: ScoringResult, skipped: int, name: str, cases: Sequence[Row], triaged: Sequence[Triaged]
+    scoring: ScoringResult,
+    skipped: int,
+    name: str,
+    found: tuple[Sequence[Row], Sequence[Triaged]],
+    mious: Sequence[float],
 ) -> MineResult:
+    cases, triaged = found
     hard = sum(found.triage == "hard" for found in triaged)
     modes = sorted(case["failure_mode"] for case in cases)
     return MineResult(
@@ -126,6 +156,7 @@ def _result(
         hard=hard,
         suspect_label=len(cases) - hard,
         failure_modes={mode: modes.count(mode) for mode in dict.fromkeys(modes)},
+        histogram=[int(count) for count in np.histogram(mious, _BINS, (0, 1))[0]],
     )
 
 
@@ -139,7 +170,7 @@ def _triage_all(context: RunContext, recipe: TriageRecipe, scorer_id: str, cases
     todo = iter(cases)
     done = 0
     while part := list(islice(todo, _AT_ONCE)):
-        predictions = _predictions(context.catalog, scorer_id, part)
+        predictions = _predictions(context.catalog, scorer_id, part, _MAP)
         pairs = [(case, predictions.get(key_of(case))) for case in part]
         for found in map_threads(partial(_triage_one, context.workspace, recipe), pairs, context.workers):
             yield found
@@ -162,8 +193,8 @@ def _triage_one(workspace: Workspace, recipe: TriageRecipe, pair: tuple[Row, Row
     return triage_case(image, alpha, probability, recipe)
 
 
-def _predictions(catalog: Catalog, scorer_id: str, cases: Sequence[Row]) -> dict[Any, Row]:
-    columns = ["sample_id", "image_sha256", "alpha_sha256", "probability", "network_height", "network_width"]
+def _predictions(catalog: Catalog, scorer_id: str, cases: Sequence[Row], wanted: Sequence[str]) -> dict[Any, Row]:
+    columns = ["sample_id", "image_sha256", "alpha_sha256", *wanted]
     ids = ", ".join("'" + case["sample_id"].replace("'", "''") + "'" for case in cases)
     rows = catalog.read("predictions", columns, f"scorer_id = '{scorer_id}' AND sample_id IN ({ids})").to_pylist()
     return {key_of(row): row for row in rows}

@@ -47,6 +47,19 @@ class BiSeNet(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Normalised images (N, 3, H, W) to logits (N, 1, H, W), and the auxiliary ones in training."""
+        logits, at16, at32, _ = self._paths(images)
+        if not self.training:
+            return logits
+        size = images.shape[-2:]
+        return logits, _resize(self.auxiliary16(at16), size), _resize(self.auxiliary32(at32), size)
+
+    def describe(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits (N, 1, H, W), and the global context (N, C32): what the whole image is like to the backbone."""
+        logits, _, _, context = self._paths(images)
+        return logits, context.flatten(1)
+
+    def _paths(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Logits at the input's size, the refined features at stride 8, and the context path's global average."""
         size = images.shape[-2:]
         detail = self.spatial_path(images)
         at16, at32 = self.backbone(images)
@@ -54,9 +67,7 @@ class BiSeNet(nn.Module):
         at16, at32 = self.attention16(at16), self.attention32(at32) * tail
         at16, at32 = _resize(at16, detail.shape[-2:]), _resize(at32, detail.shape[-2:])
         logits = _resize(self.head(self.fusion(torch.cat((detail, at16, at32), dim=1))), size)
-        if not self.training:
-            return logits
-        return logits, _resize(self.auxiliary16(at16), size), _resize(self.auxiliary32(at32), size)
+        return logits, at16, at32, tail
 
 
 class ConvBlock(nn.Sequential):

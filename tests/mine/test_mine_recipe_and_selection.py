@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from segdata.errors import RecipeError
 from segdata.mine.recipe import MineRecipe
-from segdata.mine.selection import check_where, select_cases, selection_name
+from segdata.mine.selection import check_recipe, select_cases, selection_name
 
 DEFAULT = MineRecipe().where
 
@@ -27,8 +27,8 @@ CASES = [
 ]
 
 
-def names(where, cases=CASES):
-    return [row["sample_id"] for row in select_cases(list(cases), where)]
+def names(where, cases=CASES, **recipe):
+    return [row["sample_id"] for row in select_cases(list(cases), MineRecipe(where=where, **recipe))]
 
 
 def test_the_default_takes_a_low_miou_or_a_filled_hole_worst_first():
@@ -75,14 +75,14 @@ def test_nothing_scored_selects_nothing():
 )
 def test_what_is_no_predicate_is_refused_by_its_key(where, says):
     with pytest.raises(RecipeError) as caught:
-        check_where(where)
+        check_recipe(MineRecipe(where=where))
     assert str(caught.value).startswith("mine.where: ")
     assert says in str(caught.value)
 
 
 def test_an_unknown_column_is_answered_with_the_known_ones():
     with pytest.raises(RecipeError, match=r"the columns are .*miou.*hole_recall.*foreground_fraction"):
-        check_where("iou < 0.8")
+        check_recipe(MineRecipe(where="iou < 0.8"))
 
 
 def test_a_predicate_that_fails_on_a_row_is_refused_too():
@@ -91,9 +91,10 @@ def test_a_predicate_that_fails_on_a_row_is_refused_too():
 
 
 def test_the_name_follows_from_scorer_and_predicate():
-    assert selection_name("a" * 16, "miou < 0.8") == selection_name("a" * 16, "miou < 0.8")
-    assert selection_name("a" * 16, "miou < 0.8") != selection_name("a" * 16, "miou < 0.7")
-    assert selection_name("a" * 16, "miou < 0.8") != selection_name("b" * 16, "miou < 0.8")
+    one, other = MineRecipe(where="miou < 0.8"), MineRecipe(where="miou < 0.7")
+    assert selection_name("a" * 16, one) == selection_name("a" * 16, one)
+    assert selection_name("a" * 16, one) != selection_name("a" * 16, other)
+    assert selection_name("a" * 16, one) != selection_name("b" * 16, one)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +108,38 @@ def test_a_wrong_recipe_is_refused(wrong):
 
 def test_the_predicate_loses_its_margins():
     assert MineRecipe(where=" miou < 0.8\n").where == "miou < 0.8"
+
+
+def test_a_quantile_is_a_share_of_all_that_was_scored_whatever_the_predicate():
+    assert names("true", quantile=0.4) == ["worst", "bad"]
+    assert names("hole_recall < 0.5", quantile=0.4) == []
+    assert names("hole_recall < 0.5", quantile=0.6) == []
+    assert names("hole_recall < 0.5", quantile=0.8) == ["filled"]
+
+
+def test_the_smallest_quantile_is_one_case_and_equals_come_along():
+    cases = [pair("a", 0.5), pair("b", 0.5), pair("c", 0.9)]
+    assert names("true", cases, quantile=0.01) == ["a", "b"]
+
+
+def test_another_column_orders_and_a_minus_takes_the_largest_first_rows_without_a_value_last():
+    assert names("true", by="hole_recall") == ["filled", "worst", "kept", "bad", "good"]
+    assert names("true", by="-hole_recall")[:2] == ["worst", "kept"]
+    assert names("true", by="hole_recall", quantile=0.3) == ["filled"]
+
+
+def test_a_column_that_is_none_or_holds_no_numbers_is_refused_with_those_there_are():
+    for by in ("moiu", "dataset"):
+        with pytest.raises(RecipeError, match=r"mine\.by: .* no column of numbers; these are: .*miou"):
+            check_recipe(MineRecipe(by=by))
+
+
+def test_diverse_without_a_budget_is_refused():
+    with pytest.raises(ValidationError, match="nothing to spread without a budget"):
+        MineRecipe(diverse=True)
+
+
+def test_every_part_of_the_choice_changes_the_name():
+    recipes = [MineRecipe(), MineRecipe(by="sad"), MineRecipe(quantile=0.1), MineRecipe(budget=5)]
+    recipes.append(MineRecipe(budget=5, diverse=True))
+    assert len({selection_name("a" * 16, recipe) for recipe in recipes}) == len(recipes)

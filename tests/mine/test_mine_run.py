@@ -27,6 +27,9 @@ class BrightIsPerson:
     def probabilities(self, batch):
         return (1 / (1 + np.exp(-(batch.astype(np.float32).mean(axis=3) - 128) / 12))).astype(np.float32)
 
+    def describe(self, batch):
+        return self.probabilities(batch), batch.mean(axis=(1, 2)).astype(np.float32)
+
 
 def must_not_open(folder, name, precision):
     raise AssertionError("opened a network with nothing to score")
@@ -106,6 +109,7 @@ def test_hard_cases_are_selected_worst_first_and_triaged(context, eligible):
         "model_id": "", "scorer_id": "", "runtime": "torch", "precision": "fp32", "scored": 4, "reused": 0,
         "failed": 0, "skipped": 7, "selection": "", "selected": 3, "hard": 2, "suspect_label": 1,
         "failure_modes": {"hole_filled": 1, "leaked_background": 1, "missed_part": 1},
+            "histogram": [0] * 9 + [2] + [0] * 9 + [2],
     }  # fmt: skip
 
 
@@ -173,3 +177,17 @@ def test_progress_ends_with_all_cases_triaged(workspace, eligible):
     mine(RunContext(workspace, "run-1", progress=seen.append), eligible)
     last = seen[-1]
     assert (last.stage, last.task, last.done, last.total) == ("mine", "triage", 3, 3)
+
+
+def test_a_budget_keeps_the_worst_and_a_diverse_one_spreads(context, eligible):
+    everything = mine(context, eligible, RECIPE.model_copy(update={"where": "miou < 2"}))
+    assert sum(everything.histogram) == everything.selected == 4
+    worst = mine(context, eligible, RECIPE.model_copy(update={"where": "miou < 2", "budget": 2}))
+    spread = mine(context, eligible, RECIPE.model_copy(update={"where": "miou < 2", "budget": 2, "diverse": True}))
+    assert worst.selected == spread.selected == 2
+    rows = context.catalog.read("selections").to_pylist()
+    assert len({row["selection"] for row in rows}) == 3
+    chosen = {row["sample_id"] for row in rows if row["selection"] == worst.selection}
+    ordered = sorted((row for row in rows if row["selection"] == everything.selection), key=lambda row: row["rank"])
+    assert chosen == {row["sample_id"] for row in ordered[:2]}
+    assert next(r["predicate"] for r in rows if r["selection"] == spread.selection) == "miou < 2; 2 of them, spread"
