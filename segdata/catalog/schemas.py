@@ -74,6 +74,8 @@ SCORES = pa.schema(
         ("false_hole_fraction", _f32),
         ("sad", _f32),
         ("mse", _f32),
+        ("gradient", _f32),
+        ("connectivity", _f32),
         ("true_positive", _i64),  # pixels: what miou_dataset pools
         ("false_positive", _i64),
         ("false_negative", _i64),

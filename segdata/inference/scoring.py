@@ -52,11 +52,13 @@ class ScoringOptions:
         runtime: a runtime's name, or auto.
         precision: fp32, bf16, or auto.
         batch: images a network call.
+        perceptual: measure gradient and connectivity as well; such scores are a scorer's of their own.
     """
 
     runtime: str = "auto"
     precision: str = "auto"
     batch: int = 8
+    perceptual: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def score_samples(
     done, failed = result.reused, 0
     context.progress(Progress("score", spec.name, done, len(rows)))
     runtime = opener(model_folder, scorer.runtime, scorer.precision)
-    work = _Work(context, spec, runtime, scorer)
+    work = _Work(context, spec, runtime, scorer, options.perceptual)
     for shard in _shards(work.results(waiting, options.batch)):
         failed += sum(one.prediction is None for one in shard)
         done += len(shard)
@@ -156,6 +158,7 @@ def identify(model_folder: Path, options: ScoringOptions) -> ScoringResult:
     spec, model_id = read_spec(model_folder), model_id_of(model_folder)
     runtime, precision = choose(options.runtime, options.precision, torch.cuda.is_available(), cpu_flags())
     decides = [model_id, runtime, precision, list(spec.input_hw), spec.resize, spec.flip, METRIC_VERSION]
+    decides += ["perceptual"] if options.perceptual else []
     scorer_id = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
     return ScoringResult(scorer_id, model_id, runtime, precision, scored=0, reused=0, failed=0)
 
@@ -207,11 +210,14 @@ class _Work:
         spec: how images become network input.
         runtime: the network.
         scorer: says whose scores these are.
+        perceptual: whether gradient and connectivity are measured.
     """
 
-    def __init__(self, context: RunContext, spec: ModelSpec, runtime: Runtime, scorer: ScoringResult) -> None:
+    def __init__(
+        self, context: RunContext, spec: ModelSpec, runtime: Runtime, scorer: ScoringResult, perceptual: bool
+    ) -> None:
         self._workspace, self._threads = context.workspace, context.workers
-        self._spec, self._runtime = spec, runtime
+        self._spec, self._runtime, self._perceptual = spec, runtime, perceptual
         self._common = {"scorer_id": scorer.scorer_id, "run_id": context.run_id}
         self._model_id = scorer.model_id
 
@@ -250,7 +256,7 @@ class _Work:
             return _Scored({**score, "status": "failed", "reason": "the network's output is not finite"}, None)
         height, width = loaded.alpha.shape
         restored = restore(probability, (height, width), self._spec)
-        score |= score_image(loaded.alpha, restored, loaded.row["alpha_kind"])
+        score |= score_image(loaded.alpha, restored, loaded.row["alpha_kind"], self._perceptual)
         prediction = {
             **self._common,
             **keys,

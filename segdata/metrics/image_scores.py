@@ -28,6 +28,7 @@ from segdata.metrics.holes import (
     holes_of_packed,
 )
 from segdata.metrics.matting import sad_and_mse
+from segdata.metrics.perceptual import connectivity_error, gradient_error
 from segdata.records import LABEL_CUT
 
 METRIC_VERSION = 1
@@ -70,13 +71,14 @@ class Disagreement:
     hole_recall: float | None
 
 
-def score_image(alpha: Alpha, probability: Probability, alpha_kind: str) -> dict[str, Any]:
+def score_image(alpha: Alpha, probability: Probability, alpha_kind: str, perceptual: bool = False) -> dict[str, Any]:
     """Score one image.
 
     Args:
         alpha: (H, W) uint8, the label; all 0 for a background.
         probability: (H, W) float32 in [0, 1], at the label's size.
-        alpha_kind: soft, hard or none; `sad` and `mse` are null unless it is soft.
+        alpha_kind: soft, hard or none; `sad`, `mse`, `gradient` and `connectivity` are null unless it is soft.
+        perceptual: measure gradient and connectivity as well; null otherwise.
 
     Returns:
         One value for each measured column of the `scores` table.
@@ -96,7 +98,8 @@ def score_image(alpha: Alpha, probability: Probability, alpha_kind: str) -> dict
     recall = hole_recall(label_holes, prediction)
     disagreement = Disagreement(counts, _outside(their_inside, ours), _outside(our_inside, theirs), hole_recall=recall)
     levels = _histogram(probability)
-    absolute, squared = sad_and_mse(alpha, probability) if alpha_kind == "soft" else (None, None)
+    soft = alpha_kind == "soft"
+    absolute, squared = sad_and_mse(alpha, probability) if soft else (None, None)
     return {
         "miou": miou(counts),
         "iou_foreground": iou_foreground(counts),
@@ -107,6 +110,8 @@ def score_image(alpha: Alpha, probability: Probability, alpha_kind: str) -> dict
         "false_hole_fraction": false_hole_fraction(label, holes_of_packed(theirs)),
         "sad": absolute,
         "mse": squared,
+        "gradient": gradient_error(alpha, probability) if soft and perceptual else None,
+        "connectivity": connectivity_error(alpha, probability) if soft and perceptual else None,
         "true_positive": counts.tp,
         "false_positive": counts.fp,
         "false_negative": counts.fn,

@@ -50,13 +50,17 @@ def mse(alpha: Alpha, probability: Probability) -> float:
 
 def sad_and_mse(alpha: Alpha, probability: Probability) -> tuple[float, float]:
     """Both at once: converting alpha costs as much as either."""
-    unit = _unit(alpha, probability)
+    unit = unit_alpha(alpha, probability)
     squares = cv2.norm(unit, probability, cv2.NORM_L2SQR)
     return float(cv2.norm(unit, probability, cv2.NORM_L1)), float(squares) / alpha.size
 
 
-def _unit(alpha: Alpha, probability: Probability) -> Probability:
-    """Alpha in [0, 1], as float32."""
+def unit_alpha(alpha: Alpha, probability: Probability) -> Probability:
+    """Alpha in [0, 1], as float32.
+
+    Raises:
+        PixelError: It is no plane, or of another size than the probability.
+    """
     if alpha.shape != probability.shape or alpha.ndim != 2 or alpha.size == 0:
         raise PixelError(f"alpha {alpha.shape} and probability {probability.shape} are not two planes of one size")
     return np.multiply(alpha, np.float32(1 / 255), dtype=np.float32)

@@ -30,6 +30,7 @@ class MineRecipe(BaseModel):
         quantile: of what was scored, select the worst share by `by`, and of these only what `where` selects.
         budget: keep so many of the selected, the worst by `by`.
         diverse: spread the budget over failure modes, batches, and what the images are like, instead.
+        perceptual: measure the gradient and connectivity errors of soft labels as well.
         runtime: what computes the network: auto, torch or openvino.
         precision: auto, fp32 or bf16.
         batch: images a network call.
@@ -43,6 +44,7 @@ class MineRecipe(BaseModel):
     quantile: float | None = Field(default=None, gt=0, le=1)
     budget: int | None = Field(default=None, ge=1)
     diverse: bool = False
+    perceptual: bool = False
     runtime: Literal["auto", "torch", "openvino"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     batch: int = Field(default=8, ge=1, le=1024)

@@ -76,7 +76,7 @@ class MineResult:
 
 def scoring_options(recipe: MineRecipe) -> ScoringOptions:
     """How the recipe runs a network: the same for mining and for evaluation."""
-    return ScoringOptions(recipe.runtime, recipe.precision, recipe.batch)
+    return ScoringOptions(recipe.runtime, recipe.precision, recipe.batch, recipe.perceptual)
 
 
 def run(
