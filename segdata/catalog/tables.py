@@ -74,7 +74,7 @@ class Catalog:
 
     def version(self, name: str) -> int:
         """The table's newest version; -1 if nobody wrote it yet."""
-        table = self._open(name)
+        table = self.open(name)
         return -1 if table is None else int(table.version())
 
     def merge(self, name: str, rows: pa.Table) -> None:
@@ -133,7 +133,12 @@ class Catalog:
     def _path(self, name: str) -> Path:
         return self.root / "tables" / name
 
-    def _open(self, name: str) -> DeltaTable | None:
+    def open(self, name: str) -> DeltaTable | None:
+        """The Delta table itself, for the modules of this package; None if nobody wrote it yet.
+
+        Raises:
+            CatalogError: It is damaged.
+        """
         if name not in SCHEMAS:
             raise ValueError(f"no table {name!r}; the catalog has {', '.join(SCHEMAS)}")
         path = self._path(name)
@@ -156,7 +161,7 @@ class Catalog:
         """The table's live files as a pyarrow dataset: `to_pyarrow_table` may abort the process at its exit."""
         import pyarrow.dataset as ds
 
-        table = self._open(name)
+        table = self.open(name)
         files = [] if table is None else [_local(uri) for uri in table.file_uris()]
         if not files:
             return ds.InMemoryDataset(SCHEMAS[name].empty_table())
@@ -176,7 +181,7 @@ class Catalog:
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         for number in range(_ATTEMPTS):
-            table = self._open(name) or self._create(name)
+            table = self.open(name) or self._create(name)
             before = table.version()
             try:
                 attempt(table)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segdata.cli import inspecting, making, working
+from segdata.cli import cataloguing, inspecting, making, working
 from segdata.cli.options import with_common_options
 from segdata.cli.printing import print_json, say
 from segdata.privacy import keep_quiet
@@ -18,6 +18,11 @@ _HELP = """Find the portraits a segmentation model gets wrong, say who is at fau
 Begin with: segdata init DIR --portrait2000 ROOT --aisegment ROOT --coco ROOT; cd DIR; segdata run
 
 Or command by command: ingest, fuse, train, mine, retrain, report. segdata status says what to do next.
+"""
+
+_CATALOG_HELP = """What the catalog's tables hold and held, whether that is whole, and keeping them in order.
+
+Each command says more: segdata catalog COMMAND --help.
 """
 
 app = typer.Typer(
@@ -49,7 +54,13 @@ _SHORT = {
     "report": "Write a page to look at: scores, hard cases, lineage.",
     "predict": "Write what a version predicts for photos.",
     "export": "Write a table to a file that any program reads.",
+    "catalog": "What the tables hold and held; keep them in order.",
+    "catalog tables": "Rows, files, bytes, version of each table.",
+    "catalog history": "The versions that the tables went through.",
 }
+
+# A command of the group is a function here, and its line in _SHORT.
+_CATALOG = (cataloguing.tables, cataloguing.history)
 
 for _panel, _functions in (
     (_START, (making.init, making.draw, making.doctor)),
@@ -70,6 +81,13 @@ for _panel, _functions in (
     for _function in _functions:
         _wrapped = with_common_options(_function) if _function.__module__ != making.__name__ else _function
         app.command(_function.__name__, short_help=_SHORT[_function.__name__], rich_help_panel=_panel)(_wrapped)
+
+catalog = typer.Typer(name="catalog", no_args_is_help=True, rich_markup_mode=None, help=_CATALOG_HELP)
+for _function in _CATALOG:
+    catalog.command(_function.__name__, short_help=_SHORT[f"catalog {_function.__name__}"])(
+        with_common_options(_function)
+    )
+app.add_typer(catalog, short_help=_SHORT["catalog"], rich_help_panel=_LOOK)
 
 
 @app.callback(invoke_without_command=True)
@@ -109,7 +127,8 @@ def _usage_error(error: Exception) -> int:
         raise error
     message = error.format_message()
     code = int(error.exit_code)
-    sys.stderr.write(f"segdata: {message}\n{_hint(error)}")
+    # a group called without a command is told its help, which is no message of ours
+    sys.stderr.write(f"{message}\n" if message.startswith("Usage:") else f"segdata: {message}\n{_hint(error)}")
     if "--json" in sys.argv[1:]:
         told = {"kind": "UsageError", "message": message, "exit_code": code}
         print_json({"run_id": None, "command": _command(error), "status": "failed", "seconds": 0.0, "error": told})
@@ -117,8 +136,13 @@ def _usage_error(error: Exception) -> int:
 
 
 def _command(error: Any) -> str | None:
+    """The words after `segdata`: one, or two within a group."""
     context = getattr(error, "ctx", None)
-    return context.info_name if context is not None and context.parent is not None else None
+    words = []
+    while context is not None and context.parent is not None:
+        words.append(context.info_name)
+        context = context.parent
+    return " ".join(reversed(words)) or None
 
 
 def _hint(error: Any) -> str:
