@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 _COMMIT = re.compile(r"\d{20}\.json")
 _RESTORE = "restore it from a copy, or move the table's folder away and run the commands that filled it"
@@ -99,6 +100,41 @@ def log_damage(table: Path) -> list[Damage]:
             newest = version == versions[-1] and not _checkpoint(table, version).is_file()
             found.append(_broken_commit(commit, problem, version) if newest else Damage(commit, problem, _RESTORE))
     return [*found, *_checkpoint_damage(table, checkpoints, whole)]
+
+
+def readable_versions(table: Path) -> list[int]:
+    """The versions of a table whose every data file is still there, by reading its log from the first commit on.
+
+    None are known where the log does not begin with the first commit.
+    """
+    there = {path.name for path in table.glob("*.parquet")}
+    missing: set[str] = set()
+    found = []
+    for version, commit in enumerate(commits_of(table)):
+        if int(commit.stem) != version or commit_problem(commit):
+            break
+        for action in map(json.loads, commit.read_bytes().splitlines()):
+            if "add" in action and (name := unquote(action["add"]["path"])) not in there:
+                missing.add(name)
+            missing.discard(unquote(action.get("remove", {}).get("path", "")))
+        if not missing:
+            found.append(version)
+    return found
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Numbers as people write them.
+
+    >>> ranges([0, 1, 2, 5, 7, 8])
+    '0 to 2, 5, 7 to 8'
+    """
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]} to {part[-1]}" for part in parts) or "none"
 
 
 def has_data(table: Path) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from segdata.catalog.damage import readable_versions
 from segdata.catalog.schemas import SCHEMAS
 from segdata.catalog.tables import Catalog
 
@@ -47,6 +48,7 @@ class TableVersion:
         run_id: the run that wrote it; None where that is not known.
         rows: rows inserted or updated; None where the operation does not say.
         deleted: rows deleted; None where the operation does not say.
+        readable: whether all its data files are still there.
     """
 
     table: str
@@ -56,6 +58,7 @@ class TableVersion:
     run_id: str | None
     rows: int | None
     deleted: int | None
+    readable: bool
 
     def to_json(self) -> dict[str, Any]:
         """As printed with `--json`."""
@@ -101,11 +104,12 @@ def table_history(catalog: Catalog, names: list[str] | None = None) -> list[Tabl
     for name in names or list(SCHEMAS):
         table = catalog.open(name)
         commits = [] if table is None else table.history()
-        versions += [_version(name, commit) for commit in commits]
+        readable = set(readable_versions(catalog.path(name)))
+        versions += [_version(name, commit, int(commit["version"]) in readable) for commit in commits]
     return sorted(versions, key=lambda version: (version.at, version.version), reverse=True)
 
 
-def _version(name: str, commit: dict[str, Any]) -> TableVersion:
+def _version(name: str, commit: dict[str, Any], readable: bool) -> TableVersion:
     metrics = commit.get("operationMetrics") or {}
     inserted, updated = metrics.get("num_target_rows_inserted"), metrics.get("num_target_rows_updated")
     rows = metrics.get("num_added_rows") if inserted is None else int(inserted) + int(updated or 0)
@@ -118,6 +122,7 @@ def _version(name: str, commit: dict[str, Any]) -> TableVersion:
         commit.get("run_id"),
         None if rows is None else int(rows),
         None if deleted is None else int(deleted),
+        readable,
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from segdata.catalog import delta, queries
-from segdata.catalog.damage import file_size_damage
+from segdata.catalog.damage import file_size_damage, ranges, readable_versions
 from segdata.catalog.evolution import add_missing_columns, check_columns
 from segdata.catalog.queries import ParquetFiles
 from segdata.catalog.schemas import KEYS, MERGED, SCHEMAS
@@ -98,6 +98,14 @@ class Catalog:
         table = self.open(name)
         return -1 if table is None else int(table.version())
 
+    def check(self, name: str) -> None:
+        """See that every file of the version that is read is there.
+
+        Raises:
+            CatalogError: One is gone or damaged; for an older version the message says which can still be read.
+        """
+        self._source(name)
+
     def merge(self, name: str, rows: pa.Table) -> None:
         """Insert rows, or update those whose key is there already. No rows, no commit.
 
@@ -111,7 +119,7 @@ class Catalog:
             raise ValueError(f"{name} is append-only")
         _check_keys(name, rows)
         if rows.num_rows:
-            self._commit(name, lambda table: self._merger(table, name, rows, prune=True).execute())
+            self.commit(name, lambda table: self._merger(table, name, rows, prune=True).execute())
 
     def replace(self, name: str, rows: pa.Table, where: str) -> None:
         """Make `rows` all that a merged table holds `where` the predicate is true: update, insert, delete the rest.
@@ -126,7 +134,7 @@ class Catalog:
         def attempt(table: DeltaTable) -> None:
             self._merger(table, name, rows, prune=False).when_not_matched_by_source_delete(where).execute()
 
-        self._commit(name, attempt)
+        self.commit(name, attempt)
 
     def append(self, name: str, rows: pa.Table, transaction: str | None = None) -> bool:
         """Append rows in one commit, once: a transaction that is in already is not written again.
@@ -159,7 +167,7 @@ class Catalog:
             written = True
 
         if rows.num_rows or transaction is not None:
-            self._commit(name, attempt)
+            self.commit(name, attempt)
         return written
 
     def path(self, name: str) -> Path:
@@ -220,15 +228,23 @@ class Catalog:
     def _file_is_gone(self, name: str, file: Path) -> str:
         if name in self.versions:
             return (
-                f"{file}: version {self.versions[name]} of table {name} can't be read any more: its files were swept "
-                f"away; segdata catalog history {name} says which versions can"
+                f"{file.parent}: version {self.versions[name]} of table {name} can't be read any more: its files were "
+                f"swept away by segdata catalog maintain; what can: {ranges(readable_versions(file.parent))}"
             )
         return (
             f"{file}: a file of table {name} is gone; restore it, or move {self.path(name)} away and run the commands "
             "that filled it"
         )
 
-    def _commit(self, name: str, attempt: Callable[[DeltaTable], Any]) -> None:
+    def commit(self, name: str, attempt: Callable[[DeltaTable], Any]) -> None:
+        """Commit something else to a table: tried again until no other writer comes between, and made durable.
+
+        Args:
+            attempt: works on the newest version; may be called several times.
+
+        Raises:
+            CatalogError: The table is damaged, or can't be written.
+        """
         if name in self.held:
             raise ValueError(f"{name} is held in memory and can't be written")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from segdata.cli import cataloguing, inspecting, making, working
+from segdata.cli import cataloguing, exporting, inspecting, making, working
 from segdata.cli.options import with_common_options
 from segdata.cli.printing import print_json, say
 from segdata.privacy import keep_quiet
@@ -23,6 +25,11 @@ Or command by command: ingest, fuse, train, mine, retrain, report. segdata statu
 _CATALOG_HELP = """What the catalog's tables hold and held, whether that is whole, and keeping them in order.
 
 Each command says more: segdata catalog COMMAND --help.
+"""
+
+_EXPORT_HELP = """Write what the catalog holds to files that other programs read.
+
+Each command says more: segdata export COMMAND --help. Of one table: segdata export samples samples.csv
 """
 
 app = typer.Typer(
@@ -53,14 +60,19 @@ _SHORT = {
     "query": "Ask the catalog anything, in SQL.",
     "report": "Write a page to look at: scores, hard cases, lineage.",
     "predict": "Write what a version predicts for photos.",
-    "export": "Write a table to a file that any program reads.",
+    "export": "Write tables to files that any program reads.",
+    "export table": "One table to one file; the word may be left out.",
+    "export parquet": "Tables as Parquet, a file each.",
     "catalog": "What the tables hold and held; keep them in order.",
     "catalog tables": "Rows, files, bytes, version of each table.",
     "catalog history": "The versions that the tables went through.",
+    "catalog verify": "Is everything as it was written? Hashes and all.",
+    "catalog maintain": "Fewer files, no dead ones; nothing lost.",
 }
 
-# A command of the group is a function here, and its line in _SHORT.
-_CATALOG = (cataloguing.tables, cataloguing.history)
+# A command of a group is a function here, and its line in _SHORT.
+_CATALOG = (cataloguing.tables, cataloguing.history, cataloguing.verify, cataloguing.maintain)
+_EXPORT = (exporting.table, exporting.parquet)
 
 for _panel, _functions in (
     (_START, (making.init, making.draw, making.doctor)),
@@ -76,18 +88,27 @@ for _panel, _functions in (
             working.ablate,
         ),
     ),
-    (_LOOK, (inspecting.status, inspecting.query, working.report, working.predict, inspecting.export)),
+    (_LOOK, (inspecting.status, inspecting.query, working.report, working.predict)),
 ):
     for _function in _functions:
         _wrapped = with_common_options(_function) if _function.__module__ != making.__name__ else _function
         app.command(_function.__name__, short_help=_SHORT[_function.__name__], rich_help_panel=_panel)(_wrapped)
 
-catalog = typer.Typer(name="catalog", no_args_is_help=True, rich_markup_mode=None, help=_CATALOG_HELP)
-for _function in _CATALOG:
-    catalog.command(_function.__name__, short_help=_SHORT[f"catalog {_function.__name__}"])(
-        with_common_options(_function)
-    )
-app.add_typer(catalog, short_help=_SHORT["catalog"], rich_help_panel=_LOOK)
+
+def _group(name: str, text: str, functions: tuple[Callable[..., None], ...], cls: type[TyperGroup]) -> typer.Typer:
+    """Commands under one word: `segdata catalog tables`."""
+    group = typer.Typer(name=name, cls=cls, help=text, no_args_is_help=True, rich_markup_mode=None)
+    for function in functions:
+        short = _SHORT[f"{name} {function.__name__}"]
+        group.command(function.__name__, short_help=short)(with_common_options(function))
+    return group
+
+
+_export = _group("export", _EXPORT_HELP, _EXPORT, exporting.TableFirst)
+_catalog = _group("catalog", _CATALOG_HELP, _CATALOG, TyperGroup)
+_catalog.add_typer(_export, short_help=_SHORT["export"])
+for _each in (_export, _catalog):
+    app.add_typer(_each, short_help=_SHORT[str(_each.info.name)], rich_help_panel=_LOOK)
 
 
 @app.callback(invoke_without_command=True)

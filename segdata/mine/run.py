@@ -104,7 +104,7 @@ def run(
         )
     scoring = score_samples(context, model_folder, eligible, scoring_options(recipe), opener)
     cases = select_cases(scores_of(context.catalog, scoring.scorer_id, eligible), recipe.where)
-    name = selection_name(scoring.scorer_id, recipe.where)
+    name = selection_name(scoring.scorer_id, recipe.where, context.catalog.versions.get("samples"))
     triaged = list(_triage_all(context, recipe.triage, scoring.scorer_id, cases))
     if not context.dry_run:
         common = {"selection": name, "predicate": recipe.where, "run_id": context.run_id, "weight": 1.0}

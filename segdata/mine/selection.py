@@ -51,13 +51,19 @@ def select_cases(pairs: list[tuple[Row, Row]], where: str) -> list[Row]:
     return sorted(selected, key=_badness)
 
 
-def selection_name(scorer_id: str, where: str) -> str:
+def selection_name(scorer_id: str, where: str, version: int | None = None) -> str:
     """The selection's name: the same scorer and predicate give the same.
+
+    Args:
+        version: the version of `samples` that was mined instead of the newest; such a selection stands beside.
 
     >>> selection_name("0123456789abcdef", "miou < 0.8")
     'hard-01234567-06c7c2'
+    >>> selection_name("0123456789abcdef", "miou < 0.8", 7)
+    'hard-01234567-06c7c2-of-7'
     """
-    return f"hard-{scorer_id[:8]}-{hashlib.sha256(where.encode()).hexdigest()[:6]}"
+    name = f"hard-{scorer_id[:8]}-{hashlib.sha256(where.encode()).hexdigest()[:6]}"
+    return name if version is None else f"{name}-of-{version}"
 
 
 def _badness(row: Mapping[str, Any]) -> tuple[float, float, str]:

@@ -284,8 +284,8 @@ rows_of_samples = st.lists(
 )
 
 
-@settings(max_examples=15)
-@given(st.lists(rows_of_samples, max_size=5))
+@settings(max_examples=6)
+@given(st.lists(rows_of_samples, max_size=3))
 def test_merging_is_what_updating_a_dictionary_is(tmp_path_factory: pytest.TempPathFactory, merges: Any) -> None:
     catalog = Catalog(tmp_path_factory.mktemp("merged"))
     expected: dict[str, str] = {}
