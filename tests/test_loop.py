@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import segdata as package
+from segdata.catalog.schemas import rows_to_table
+from segdata.catalog.versions import as_of
 
 Run = Callable[..., Any]
 pytestmark = pytest.mark.slow
@@ -61,6 +63,42 @@ def test_the_second_version_says_what_it_was_made_of(looped: tuple[Path, dict[st
     metrics = json.loads(second["metrics"])
     assert metrics["training_samples"] == trained + metrics["selected"] - metrics["leaks_removed"]
     assert metrics["selected"] == said["rounds"][1]["selected"]
+
+
+def test_the_past_is_trained_on_and_mined_as_it_was(
+    looped: tuple[Path, dict[str, Any]], segdata: Run, tmp_path: Path
+) -> None:
+    folder, said = tmp_path / "ws", looped[1]
+    shutil.copytree(looped[0], folder)
+    first = said["rounds"][0]["model_id"]
+    catalog = package.open(folder)._session.workspace.catalog
+    then = catalog.at({"samples": as_of(catalog, said["run_id"]).versions["samples"]})
+    assert "val" not in then.read("samples")["split"].to_pylist()
+    for split in ("train", "pool"):  # one sample of each kind is no longer what it was
+        row = catalog.read("samples", where=f"kind = 'portrait' AND split = '{split}'").slice(0, 1).to_pylist()[0]
+        catalog.merge("samples", rows_to_table("samples", [{**row, "split": "none"}]))
+    before = catalog.version("samples")
+
+    # the same samples, cut the same way: the version is found again, which the samples of now would not find
+    answer = segdata("train", *SMALL, "--as-of", said["run_id"], "--json", cwd=folder)
+    assert answer.code == 0, answer.err
+    assert (answer.json["model_id"], answer.json["reused"]) == (first, True)
+    assert answer.json["as_of"]["versions"]["samples"] == then.version("samples")
+    assert answer.json["as_of"]["left_out"] == 0
+    now = segdata("train", *SMALL, "--dry-run", "--json", cwd=folder).json["training_samples"]
+    assert now == answer.json["training_samples"] - 1
+
+    nobody = segdata("mine", *SMALL, "--as-of", said["run_id"], cwd=folder)
+    assert nobody.code == 4  # nothing was promoted then
+    mined = segdata("mine", *SMALL, "--as-of", said["run_id"], "--model", first, "--json", cwd=folder)
+    assert mined.code == 0, mined.err
+    today = segdata("mine", *SMALL, "--model", first, "--json", cwd=folder)
+    assert (mined.json["scored"], mined.json["reused"]) == (0, today.json["reused"] + 1)
+    assert mined.json["selection"] == f"{today.json['selection']}-of-{then.version('samples')}"
+    assert catalog.version("samples") == before
+    (row,) = catalog.read("runs", ["result", "table_versions"], f"run_id = '{mined.json['run_id']}'").to_pylist()
+    assert json.loads(row["table_versions"])["samples"] == then.version("samples")
+    assert json.loads(row["result"])["as_of"]["asked"] == said["run_id"]
 
 
 def test_a_control_arm_says_what_mining_was_worth(

@@ -50,7 +50,11 @@ def new_run_id(command: str, now: datetime | None = None) -> str:
 
 
 def begin(catalog: Catalog, run_id: str, command: str, recipe: Mapping[str, Any], seed: int) -> OpenRun:
-    """Write the run's row with status `running`: a kill leaves it so; `is_going_on` tells the two apart."""
+    """Write the run's row with status `running`: a kill leaves it so; `is_going_on` tells the two apart.
+
+    Args:
+        catalog: as the run reads it: the versions in its row are what it works on.
+    """
     resolved = json.dumps(recipe, sort_keys=True, default=str)
     started = datetime.now(UTC)
     row = {

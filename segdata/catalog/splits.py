@@ -8,12 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from segdata.catalog.queries import filter_rows
 from segdata.catalog.tables import Catalog
 from segdata.errors import CatalogError
 
 Row = Mapping[str, Any]
 
-_SPLIT_COLUMNS = ("sample_id", "dataset", "split", "status", "group_id", "kind")
+_CUT = "kind = 'portrait' AND split IN ('train', 'val')"
 
 
 def unit_hash(*parts: object) -> float:
@@ -50,15 +51,28 @@ def cut_val(catalog: Catalog, fraction: float, seed: int) -> int:
     Returns:
         How many samples changed sides.
     """
-    samples = catalog.read("samples", where="kind = 'portrait' AND split IN ('train', 'val')")
+    samples = catalog.read("samples", where=_CUT)
+    moved = _moved(samples, fraction, seed)
+    catalog.merge("samples", pa.Table.from_pylist(moved, schema=samples.schema))
+    return len(moved)
+
+
+def with_val_cut(samples: pa.Table, fraction: float, seed: int) -> pa.Table:
+    """What `cut_val` would make of these samples, in memory alone: for older versions, and for dry runs."""
+    moved = {row["sample_id"] for row in _moved(filter_rows(samples, _CUT), fraction, seed)}
+    pairs = zip(samples["sample_id"].to_pylist(), samples["split"].to_pylist(), strict=True)
+    splits = pa.array(["val" if name in moved else split for name, split in pairs], samples.schema.field("split").type)
+    return samples.set_column(samples.schema.get_field_index("split"), "split", splits)
+
+
+def _moved(samples: pa.Table, fraction: float, seed: int) -> list[dict[str, Any]]:
+    """The rows that go from train to val, as they are then."""
     rows = samples.to_pylist()
     kept = {_group(row) for row in rows if row["split"] == "val"}
     chosen = kept | ({g for g in _all_groups(rows) if _below(g, fraction, seed)} if kept else set())
     if not kept:
         chosen = val_groups(_all_groups(rows), fraction, seed)
-    moved = [{**row, "split": "val"} for row in rows if row["split"] == "train" and _group(row) in chosen]
-    catalog.merge("samples", pa.Table.from_pylist(moved, schema=samples.schema))
-    return len(moved)
+    return [{**row, "split": "val"} for row in rows if row["split"] == "train" and _group(row) in chosen]
 
 
 def test_pin(samples: pa.Table) -> str:

@@ -1,4 +1,4 @@
-"""The catalog's tables on disk: read, merge by key, append once, replace a part. The only importer of deltalake.
+"""The catalog's tables: read, merge by key, append once, replace a part; as they are now, or as they once were.
 
 A commit is atomic and optimistic: whoever loses a race reopens the table and tries again. There is no commit over
 several tables, so writers put files first, then rows, then the run's row, and each step can be repeated.
@@ -6,44 +6,62 @@ several tables, so writers put files first, then rows, then the run's row, and e
 
 from __future__ import annotations
 
-import json
-import random
-import time
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from segdata.catalog import queries
+from segdata.catalog import delta, queries
+from segdata.catalog.damage import file_size_damage, ranges, readable_versions
+from segdata.catalog.evolution import add_missing_columns, check_columns
+from segdata.catalog.queries import ParquetFiles
 from segdata.catalog.schemas import KEYS, MERGED, SCHEMAS
-from segdata.errors import CatalogError
-from segdata.storage.files import sync_folder
+from segdata.errors import CatalogError, UsageError
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
 
-_ATTEMPTS = 12
 _UNSORTED = frozenset({"predictions"})  # megabytes a row: sorting would copy every one of them
 
 
+@dataclass(frozen=True, eq=False)
 class Catalog:
     """Delta tables under `<root>/tables/<name>`, and what the tool itself renders under `<root>/files`.
 
-    Args:
+    Attributes:
         root: a local folder; made by the first write.
+        run_id: the run that writes: each commit says it.
+        versions: table -> the version that is read instead of the newest; -1 is before it was made. Writes go to now.
+        held: table -> rows that are read instead of the table; such a table can't be written.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    root: Path
+    run_id: str | None = None
+    versions: Mapping[str, int] = field(default_factory=dict)
+    held: Mapping[str, pa.Table] = field(default_factory=dict)
 
     @property
     def files(self) -> Path:
         """The folder of what segdata renders: composites, cached foregrounds."""
         return self.root / "files"
 
+    def for_run(self, run_id: str) -> Catalog:
+        """The same catalog, whose commits say that a run made them."""
+        return replace(self, run_id=run_id)
+
+    def at(self, versions: Mapping[str, int]) -> Catalog:
+        """The same catalog, read as it was: `versions` names the version of each table that is not read as it is."""
+        return replace(self, versions=dict(versions))
+
+    def holding(self, name: str, rows: pa.Table) -> Catalog:
+        """The same catalog, in which a table is read as these rows, and can't be written."""
+        return replace(self, held={**self.held, name: rows})
+
     def read(self, name: str, columns: Sequence[str] | None = None, where: str | None = None) -> pa.Table:
-        """Rows of a table as it is now, in the order of its key; none if nobody wrote it yet.
+        """Rows of a table, in the order of its key; none if nobody wrote it yet.
 
         Args:
             name: one of `schemas.SCHEMAS`.
@@ -54,14 +72,13 @@ class Catalog:
             CatalogError: The table is damaged, or of another schema.
             UsageError: `where` is not one boolean expression over known columns.
         """
-        table = self._dataset(name)
-        rows = _materialize(table, columns, name) if where is None else queries.filter_rows(table, where, columns)
-        # Delta may spell a type another way on disk (string views, a list's `element`): ours again from here on.
-        rows = rows.cast(pa.schema([SCHEMAS[name].field(column) for column in rows.column_names]))
-        keys = [key for key in KEYS[name] if key in rows.column_names]
-        if name in _UNSORTED or not keys or rows.num_rows == 0:
-            return rows
-        return rows.sort_by([(key, "ascending") for key in keys])
+        source = self._source(name)
+        schema = SCHEMAS[name]
+        if where is not None:
+            queries.check_predicate(where, schema)
+        wanted = pa.schema([schema.field(column) for column in (schema.names if columns is None else columns)])
+        order = () if name in _UNSORTED else [key for key in KEYS[name] if key in wanted.names]
+        return queries.rows_of(source, wanted, where, order)
 
     def query(self, sql: str) -> pa.Table:
         """The answer to one SELECT over all tables, by DuckDB with no access to anything else.
@@ -70,15 +87,29 @@ class Catalog:
             UsageError: It is not one SELECT statement, or DuckDB refuses it; the message says why.
             CatalogError: A table is damaged.
         """
-        return queries.select(sql, {name: self._dataset(name) for name in SCHEMAS})
+        # A table that the text does not even name is not opened.
+        words = set(re.findall(r"\w+", sql.lower()))
+        return queries.select(sql, {name: self._source(name) if name in words else _none(name) for name in SCHEMAS})
 
     def version(self, name: str) -> int:
-        """The table's newest version; -1 if nobody wrote it yet."""
-        table = self._open(name)
+        """The version that is read: the newest, unless the catalog is read as it was; -1 if nobody wrote it yet."""
+        if name in self.versions:
+            return self.versions[name]
+        table = self.open(name)
         return -1 if table is None else int(table.version())
+
+    def check(self, name: str) -> None:
+        """See that every file of the version that is read is there.
+
+        Raises:
+            CatalogError: One is gone or damaged; for an older version the message says which can still be read.
+        """
+        self._source(name)
 
     def merge(self, name: str, rows: pa.Table) -> None:
         """Insert rows, or update those whose key is there already. No rows, no commit.
+
+        Only files whose range of keys meets that of the rows are read: what it costs follows what is new.
 
         Raises:
             CatalogError: The table is damaged, or other writers win the race again and again.
@@ -88,7 +119,7 @@ class Catalog:
             raise ValueError(f"{name} is append-only")
         _check_keys(name, rows)
         if rows.num_rows:
-            self._commit(name, lambda table: _merge(table, name, rows).execute())
+            self.commit(name, lambda table: self._merger(table, name, rows, prune=True).execute())
 
     def replace(self, name: str, rows: pa.Table, where: str) -> None:
         """Make `rows` all that a merged table holds `where` the predicate is true: update, insert, delete the rest.
@@ -99,7 +130,11 @@ class Catalog:
         if name not in MERGED:
             raise ValueError(f"{name} is append-only")
         _check_keys(name, rows)
-        self._commit(name, lambda table: _merge(table, name, rows).when_not_matched_by_source_delete(where).execute())
+
+        def attempt(table: DeltaTable) -> None:
+            self._merger(table, name, rows, prune=False).when_not_matched_by_source_delete(where).execute()
+
+        self.commit(name, attempt)
 
     def append(self, name: str, rows: pa.Table, transaction: str | None = None) -> bool:
         """Append rows in one commit, once: a transaction that is in already is not written again.
@@ -112,7 +147,7 @@ class Catalog:
         """
         if name in MERGED:
             raise ValueError(f"{name} is merged by key, never appended to")
-        from deltalake import CommitProperties, Transaction, write_deltalake
+        from deltalake import write_deltalake
 
         written = False
 
@@ -122,150 +157,122 @@ class Catalog:
             # a writer that came between raises CommitFailedError, upon which we look again.
             if transaction is not None and table.transaction_version(transaction) is not None:
                 return
-            properties = CommitProperties(app_transactions=[Transaction(transaction, 1)]) if transaction else None
-            write_deltalake(table, rows.cast(SCHEMAS[name]), mode="append", commit_properties=properties)
+            write_deltalake(
+                table,
+                rows.cast(SCHEMAS[name]),
+                mode="append",
+                commit_properties=self.commit_properties(transaction),
+                post_commithook_properties=delta.keep_log(),
+            )
             written = True
 
         if rows.num_rows or transaction is not None:
-            self._commit(name, attempt)
+            self.commit(name, attempt)
         return written
 
-    def _path(self, name: str) -> Path:
-        return self.root / "tables" / name
-
-    def _open(self, name: str) -> DeltaTable | None:
+    def path(self, name: str) -> Path:
+        """A table's folder."""
         if name not in SCHEMAS:
             raise ValueError(f"no table {name!r}; the catalog has {', '.join(SCHEMAS)}")
-        path = self._path(name)
-        if not (path / "_delta_log").is_dir():
-            return None
-        from deltalake import DeltaTable
-        from deltalake.exceptions import DeltaError, TableNotFoundError
+        return self.root / "tables" / name
 
-        try:
-            return DeltaTable(str(path))
-        except TableNotFoundError:
-            return None  # killed between making the folder and its first commit
-        except (DeltaError, OSError, ValueError) as error:
-            raise CatalogError(
-                f"{path}: the table can't be opened ({error}); restore the folder from a copy, or move it away and "
-                "run the commands that filled it"
-            ) from error
+    def open(self, name: str, version: int | None = None) -> DeltaTable | None:
+        """The Delta table itself, for the modules of this package; None if nobody wrote it yet.
 
-    def _dataset(self, name: str) -> Any:
-        """The table's live files as a pyarrow dataset: `to_pyarrow_table` may abort the process at its exit."""
-        import pyarrow.dataset as ds
+        Args:
+            version: the version wanted; the newest by default.
 
-        table = self._open(name)
-        files = [] if table is None else [_local(uri) for uri in table.file_uris()]
-        if not files:
-            return ds.InMemoryDataset(SCHEMAS[name].empty_table())
-        if missing := [file for file in files if not Path(file).is_file()]:
-            raise CatalogError(
-                f"{missing[0]}: a file of table {name} is gone; restore it, or move {self._path(name)} away and run "
-                "the commands that filled it"
+        Raises:
+            CatalogError: It is damaged.
+        """
+        return delta.open_table(self.path(name), version)
+
+    def commit_properties(self, transaction: str | None = None) -> CommitProperties:
+        """What each commit carries: the run that made it, and the transaction that it ends."""
+        from deltalake import CommitProperties, Transaction
+
+        return CommitProperties(
+            custom_metadata={"run_id": self.run_id} if self.run_id else None,
+            app_transactions=[Transaction(transaction, 1)] if transaction else None,
+        )
+
+    def _merger(self, table: DeltaTable, name: str, rows: pa.Table, prune: bool) -> Any:
+        on = " AND ".join(f"target.{key} = source.{key}" for key in KEYS[name])
+        merger = table.merge(
+            rows.cast(SCHEMAS[name]),
+            on,
+            source_alias="source",
+            target_alias="target",
+            streamed_exec=not prune,  # only of rows that lie in memory does delta-rs know the range of keys
+            commit_properties=self.commit_properties(),
+            post_commithook_properties=delta.keep_log(),
+        )
+        return merger.when_matched_update_all().when_not_matched_insert_all()
+
+    def _source(self, name: str) -> pa.Table | ParquetFiles:
+        """What is read of a table: its live files; `to_pyarrow_table` may abort the process at its exit."""
+        if name in self.held:
+            return self.held[name]
+        version = self.versions.get(name)
+        table = None if version == -1 else self.open(name, version)
+        if table is None:
+            return _none(name)
+        check_columns(name, self.path(name), table)
+        files = delta.data_files(self.path(name), table)
+        if gone := next((file for file in files if not file[0].is_file()), None):
+            raise CatalogError(self._file_is_gone(name, gone[0]))
+        if damaged := next((found for file in files if (found := file_size_damage(*file[:2]))), None):
+            raise CatalogError(str(damaged))
+        return ParquetFiles(tuple(str(path) for path, _, _ in files), SCHEMAS[name]) if files else _none(name)
+
+    def _file_is_gone(self, name: str, file: Path) -> str:
+        if name in self.versions:
+            return (
+                f"{file.parent}: version {self.versions[name]} of table {name} can't be read any more: its files were "
+                f"swept away by segdata catalog maintain; what can: {ranges(readable_versions(file.parent))}"
             )
-        try:
-            return ds.dataset(files, format="parquet", schema=_schema_on_disk(files[0], name))
-        except (pa.ArrowInvalid, OSError) as error:
-            raise CatalogError(
-                f"{self._path(name)}: can't be read ({error}); restore the folder from a copy"
-            ) from error
+        return (
+            f"{file}: a file of table {name} is gone; restore it, or move {self.path(name)} away and run the commands "
+            "that filled it"
+        )
 
-    def _commit(self, name: str, attempt: Callable[[DeltaTable], Any]) -> None:
-        from deltalake.exceptions import CommitFailedError, DeltaError
+    def commit(self, name: str, attempt: Callable[[DeltaTable], Any]) -> None:
+        """Commit something else to a table: tried again until no other writer comes between, and made durable.
 
-        for number in range(_ATTEMPTS):
-            table = self._open(name) or self._create(name)
-            before = table.version()
-            try:
-                attempt(table)
-            except CommitFailedError:
-                time.sleep(random.uniform(0, 0.05 * 2 ** min(number, 5)))  # not part of any result: only who waits
-                continue
-            except (DeltaError, OSError) as error:
-                raise CatalogError(
-                    f"{self._path(name)}: can't be written ({error}); check the free space and the permissions"
-                ) from error
-            _make_durable(self._path(name), before, table.version())
-            return
-        raise CatalogError(f"{self._path(name)}: {_ATTEMPTS} commits in a row lost to other writers; run it again")
+        Args:
+            attempt: works on the newest version; may be called several times.
 
-    def _create(self, name: str) -> DeltaTable:
-        from deltalake import DeltaTable
-        from deltalake.exceptions import DeltaError
+        Raises:
+            CatalogError: The table is damaged, or can't be written.
+        """
+        if name in self.held:
+            raise ValueError(f"{name} is held in memory and can't be written")
 
-        path = self._path(name)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            return DeltaTable.create(str(path), schema=SCHEMAS[name], mode="ignore")
-        except (DeltaError, OSError) as error:
-            raise CatalogError(f"{path}: can't be made ({error}); check the permissions and the free space") from error
+        path = self.path(name)
+
+        def completed(table: DeltaTable) -> None:
+            add_missing_columns(name, path, table, self.commit_properties())
+            attempt(table)
+
+        delta.commit(path, lambda: self.open(name) or delta.create_table(path, SCHEMAS[name]), completed)
 
 
-def _merge(table: DeltaTable, name: str, rows: pa.Table) -> Any:
-    on = " AND ".join(f"target.{key} = source.{key}" for key in KEYS[name])
-    merger = table.merge(rows.cast(SCHEMAS[name]), on, source_alias="source", target_alias="target")
-    return merger.when_matched_update_all().when_not_matched_insert_all()
+def known_table(name: str) -> str:
+    """The name of a table, given by hand.
+
+    Raises:
+        UsageError: There is no such table.
+    """
+    if name not in SCHEMAS:
+        raise UsageError(f"no table {name!r}; the catalog has {', '.join(SCHEMAS)}")
+    return name
+
+
+def _none(name: str) -> pa.Table:
+    return SCHEMAS[name].empty_table()
 
 
 def _check_keys(name: str, rows: pa.Table) -> None:
-    keys = list(zip(*(rows.column(key).to_pylist() for key in KEYS[name]), strict=True))
-    if len(set(keys)) != len(keys):
+    keys = rows.select(KEYS[name])
+    if keys.group_by(keys.column_names).aggregate([]).num_rows != rows.num_rows:
         raise ValueError(f"two rows for {name} share a key")
-
-
-def _materialize(dataset: Any, columns: Sequence[str] | None, name: str) -> pa.Table:
-    try:
-        rows: pa.Table = dataset.to_table(columns=list(SCHEMAS[name].names if columns is None else columns))
-        return rows
-    except (pa.ArrowInvalid, OSError) as error:
-        raise CatalogError(f"table {name} can't be read ({error}); restore its folder from a copy") from error
-
-
-def _schema_on_disk(file: str, name: str) -> pa.Schema:
-    """The catalog's schema with the spelling of the files: Parquet calls a list's values `element`, Arrow `item`."""
-    import pyarrow.parquet as pq
-
-    written = pq.read_schema(file)
-    if unknown := [column for column in SCHEMAS[name].names if column not in written.names]:
-        raise CatalogError(
-            f"{file}: table {name} lacks the columns {', '.join(unknown)}: it was written by another version of "
-            "segdata; use that one, or begin a new catalog"
-        )
-    return written
-
-
-def _local(uri: str) -> str:
-    from urllib.parse import unquote
-
-    path = uri.removeprefix("file://")
-    return path if Path(path).exists() else unquote(path)
-
-
-def _make_durable(path: Path, before: int, after: int) -> None:
-    """Fsync what the commits since `before` brought: delta-rs writes files whole, but does not sync them."""
-    for version in range(before + 1, after + 1):
-        log = path / "_delta_log" / f"{version:020d}.json"
-        try:
-            actions = [json.loads(line) for line in log.read_text().splitlines()]
-        except OSError:
-            continue  # compacted away by another writer meanwhile: it is in a checkpoint
-        for added in (action["add"]["path"] for action in actions if "add" in action):
-            _sync_file(path / added)
-        _sync_file(log)
-        sync_folder(log.parent)
-        sync_folder(path)
-
-
-def _sync_file(path: Path) -> None:
-    import os
-
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -74,6 +74,10 @@ class RunContext:
         """The workspace's catalog."""
         return self.workspace.catalog
 
+    def reading(self, catalog: Catalog) -> RunContext:
+        """The same context with another view of the catalog."""
+        return replace(self, workspace=replace(self.workspace, catalog=catalog))
+
     def limited(self, limit: int | None) -> RunContext:
         """The same context with another limit."""
         return replace(self, limit=limit)

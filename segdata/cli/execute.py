@@ -10,7 +10,7 @@ import typer
 from segdata.cli.options import Common
 from segdata.cli.printing import print_json, say, warn
 from segdata.cli.progress import progress_display
-from segdata.errors import GateRefusedError, SegdataError
+from segdata.errors import GateRefusedError, SegdataError, StorageError
 
 if TYPE_CHECKING:
     from segdata.pipeline.session import Record, Session
@@ -48,7 +48,8 @@ def execute(
 class Outcome:
     """Turns what is raised inside into a message, one JSON object if wanted, and an exit code.
 
-    Only `SegdataError` and Ctrl-C are caught: anything else is a bug and keeps its traceback.
+    Only `SegdataError`, Ctrl-C and what the machine lacks (room, open files, a writable disk) are caught: anything else
+    is a bug and keeps its traceback.
 
     Attributes:
         session: what the command works with, once it is open: its journal knows the run that failed.
@@ -66,6 +67,8 @@ class Outcome:
         if isinstance(error, KeyboardInterrupt):
             warn("interrupted: what was done is kept; the same command goes on from there")
             self._finish("interrupted", {"kind": "Interrupted", "message": "interrupted", "exit_code": INTERRUPTED}, {})
+        if isinstance(error, OSError):
+            error = _lack_of(error) or error
         if isinstance(error, SegdataError):
             warn(f"segdata {self._command}: {error}")
             told = {"kind": error.kind, "message": str(error), "exit_code": error.exit_code}
@@ -80,3 +83,11 @@ class Outcome:
             kept = runs[-1].result if runs else {}
             print_json({**head, "command": self._command, **kept, **result, "status": status, "error": dict(error)})
         raise typer.Exit(error["exit_code"])
+
+
+def _lack_of(error: OSError) -> StorageError | None:
+    """What the machine lacks, wherever it was missed: loading a module with too few files to open fails like this."""
+    from segdata.storage.files import remedy_for
+
+    remedy = remedy_for(error.strerror or "")
+    return StorageError(f"{error.filename or 'system'}: {error.strerror}; {remedy}") if remedy else None

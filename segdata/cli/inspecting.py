@@ -1,14 +1,13 @@
-"""Commands that only look: status, query, export."""
+"""Commands that only look: status, query."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from segdata.cli.execute import Outcome
-from segdata.cli.options import Common
+from segdata.cli.options import AsOfOption, Common
 from segdata.cli.printing import print_json, say, say_table
 
 
@@ -65,35 +64,21 @@ def query(
     common: Common,
     sql: Annotated[str, typer.Argument(help="One SELECT over samples, rejects, scores, predictions, …")],
     rows: Annotated[int, typer.Option(min=1, help="Rows shown; --json prints all.")] = 50,
+    as_of: AsOfOption = None,
 ) -> None:
     """Ask the catalog anything, in SQL.
 
     Example: segdata query "SELECT sample_id, miou FROM scores ORDER BY miou LIMIT 10"
     """
     with Outcome(common.json, "query"):
-        answer = common.open().workspace.catalog.query(sql)
+        session = common.open()
+        moment = session.moment(as_of)
+        catalog = session.workspace.catalog if moment is None else session.workspace.catalog.at(moment.versions)
+        answer = catalog.query(sql)
     if common.json:
-        print_json({"command": "query", "rows": answer.to_pylist()})
+        told = {} if moment is None else {"as_of": moment.to_json()}
+        print_json({"command": "query", "rows": answer.to_pylist(), **told})
         return
     say_table(answer.column_names, [tuple(row.values()) for row in answer.slice(0, rows).to_pylist()])
     more = answer.num_rows - rows
     say(f"{answer.num_rows} rows" + (f"; {more} more with --rows or --json" if more > 0 else ""))
-
-
-def export(
-    common: Common,
-    table: Annotated[str, typer.Argument(help="samples, rejects, scores, predictions, selections, models or runs.")],
-    out: Annotated[Path, typer.Argument(help="The file to write: .parquet or .csv.")],
-) -> None:
-    """Write the live rows of a table to one file that any program reads.
-
-    The catalog's folders hold dead rows of older versions too: read them through this, `segdata query`, or Delta.
-    """
-    with Outcome(common.json, "export"):
-        from segdata.export.run import run as run_export
-
-        result = run_export(common.open().context("export"), table, out)
-    if common.json:
-        print_json({"command": "export", "status": "done", **result.to_json()})
-    else:
-        say(f"{out}: {result.rows} rows of {table}.")

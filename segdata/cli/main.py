@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from segdata.cli import inspecting, making, working
+from segdata.cli import cataloguing, exporting, inspecting, making, working
 from segdata.cli.options import with_common_options
 from segdata.cli.printing import print_json, say
 from segdata.privacy import keep_quiet
@@ -18,6 +20,16 @@ _HELP = """Find the portraits a segmentation model gets wrong, say who is at fau
 Begin with: segdata init DIR --portrait2000 ROOT --aisegment ROOT --coco ROOT; cd DIR; segdata run
 
 Or command by command: ingest, fuse, train, mine, retrain, report. segdata status says what to do next.
+"""
+
+_CATALOG_HELP = """What the catalog's tables hold and held, whether that is whole, and keeping them in order.
+
+Each command says more: segdata catalog COMMAND --help.
+"""
+
+_EXPORT_HELP = """Write what the catalog holds to files that other programs read.
+
+Each command says more: segdata export COMMAND --help. Of one table: segdata export samples samples.csv
 """
 
 app = typer.Typer(
@@ -48,8 +60,19 @@ _SHORT = {
     "query": "Ask the catalog anything, in SQL.",
     "report": "Write a page to look at: scores, hard cases, lineage.",
     "predict": "Write what a version predicts for photos.",
-    "export": "Write a table to a file that any program reads.",
+    "export": "Write tables to files that any program reads.",
+    "export table": "One table to one file; the word may be left out.",
+    "export parquet": "Tables as Parquet, a file each.",
+    "catalog": "What the tables hold and held; keep them in order.",
+    "catalog tables": "Rows, files, bytes, version of each table.",
+    "catalog history": "The versions that the tables went through.",
+    "catalog verify": "Is everything as it was written? Hashes and all.",
+    "catalog maintain": "Fewer files, no dead ones; nothing lost.",
 }
+
+# A command of a group is a function here, and its line in _SHORT.
+_CATALOG = (cataloguing.tables, cataloguing.history, cataloguing.verify, cataloguing.maintain)
+_EXPORT = (exporting.table, exporting.parquet)
 
 for _panel, _functions in (
     (_START, (making.init, making.draw, making.doctor)),
@@ -65,11 +88,27 @@ for _panel, _functions in (
             working.ablate,
         ),
     ),
-    (_LOOK, (inspecting.status, inspecting.query, working.report, working.predict, inspecting.export)),
+    (_LOOK, (inspecting.status, inspecting.query, working.report, working.predict)),
 ):
     for _function in _functions:
         _wrapped = with_common_options(_function) if _function.__module__ != making.__name__ else _function
         app.command(_function.__name__, short_help=_SHORT[_function.__name__], rich_help_panel=_panel)(_wrapped)
+
+
+def _group(name: str, text: str, functions: tuple[Callable[..., None], ...], cls: type[TyperGroup]) -> typer.Typer:
+    """Commands under one word: `segdata catalog tables`."""
+    group = typer.Typer(name=name, cls=cls, help=text, no_args_is_help=True, rich_markup_mode=None)
+    for function in functions:
+        short = _SHORT[f"{name} {function.__name__}"]
+        group.command(function.__name__, short_help=short)(with_common_options(function))
+    return group
+
+
+_export = _group("export", _EXPORT_HELP, _EXPORT, exporting.TableFirst)
+_catalog = _group("catalog", _CATALOG_HELP, _CATALOG, TyperGroup)
+_catalog.add_typer(_export, short_help=_SHORT["export"])
+for _each in (_export, _catalog):
+    app.add_typer(_each, short_help=_SHORT[str(_each.info.name)], rich_help_panel=_LOOK)
 
 
 @app.callback(invoke_without_command=True)
@@ -109,7 +148,8 @@ def _usage_error(error: Exception) -> int:
         raise error
     message = error.format_message()
     code = int(error.exit_code)
-    sys.stderr.write(f"segdata: {message}\n{_hint(error)}")
+    # a group called without a command is told its help, which is no message of ours
+    sys.stderr.write(f"{message}\n" if message.startswith("Usage:") else f"segdata: {message}\n{_hint(error)}")
     if "--json" in sys.argv[1:]:
         told = {"kind": "UsageError", "message": message, "exit_code": code}
         print_json({"run_id": None, "command": _command(error), "status": "failed", "seconds": 0.0, "error": told})
@@ -117,8 +157,13 @@ def _usage_error(error: Exception) -> int:
 
 
 def _command(error: Any) -> str | None:
+    """The words after `segdata`: one, or two within a group."""
     context = getattr(error, "ctx", None)
-    return context.info_name if context is not None and context.parent is not None else None
+    words = []
+    while context is not None and context.parent is not None:
+        words.append(context.info_name)
+        context = context.parent
+    return " ".join(reversed(words)) or None
 
 
 def _hint(error: Any) -> str:

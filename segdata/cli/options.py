@@ -18,6 +18,13 @@ from segdata.records import ProgressCallback, ignore_progress
 if TYPE_CHECKING:
     from segdata.pipeline.session import Session
 
+AsOfOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", metavar="VERSION", help="As it was: a version of samples, a time, or a run's id.", show_default="now"
+    ),
+]
+
 _PANEL = "Options of every command"
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from segdata.cli.execute import execute
-from segdata.cli.options import Common
+from segdata.cli.options import AsOfOption, Common
 from segdata.cli.printing import say, say_histogram, say_table
 from segdata.errors import SourceError
 
@@ -99,6 +99,7 @@ def train(
     common: Common,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training samples.")] = None,
     fusion: Annotated[str | None, typer.Option(help="none, rendered or online.")] = None,
+    as_of: AsOfOption = None,
 ) -> None:
     """Train on the training split, measure on test, and promote the first version.
 
@@ -106,11 +107,13 @@ def train(
     """
     from segdata.pipeline import commands
 
-    execute(common, "train", commands.train, show_trained, {"train.epochs": epochs, "train.fusion": fusion})
+    options = {"train.epochs": epochs, "train.fusion": fusion}
+    execute(common, "train", lambda session: commands.train(session, as_of), show_trained, options)
 
 
 def show_trained(result: Mapping[str, Any]) -> None:
     """The version, its metrics, and what the gate and the guard did."""
+    _say_moment(result)
     if "model_id" not in result:
         say(f"{result['training_samples']} samples would be trained on; {result['leaks_removed']} leaks left out.")
         return
@@ -133,6 +136,14 @@ def show_trained(result: Mapping[str, Any]) -> None:
         )
 
 
+def _say_moment(result: Mapping[str, Any]) -> None:
+    if moment := result.get("as_of"):
+        version, left_out = moment["versions"]["samples"], moment["left_out"]
+        say(f"As of {moment['asked']}: version {version} of samples.")
+        if left_out:
+            say(f"  {left_out} of its samples left out: their files have changed or gone since, or they were forgotten")
+
+
 def mine(
     common: Common,
     where: Annotated[str | None, typer.Option(help="What is hard: one boolean expression over the scores.")] = None,
@@ -143,6 +154,7 @@ def mine(
     ] = None,
     by: Annotated[str | None, typer.Option(help="The column that says what is worst: miou, -sad, ...")] = None,
     model: _Model = None,
+    as_of: AsOfOption = None,
 ) -> None:
     """Score the pool with the promoted version and select the hard cases.
 
@@ -158,11 +170,12 @@ def mine(
         where = "true"
     options = {"where": where, "quantile": quantile, "budget": budget, "diverse": diverse, "by": by}
     dotted = {f"mine.{key}": value for key, value in options.items()}
-    execute(common, "mine", lambda session: commands.mine(session, model), show_mined, dotted)
+    execute(common, "mine", lambda session: commands.mine(session, model, as_of), show_mined, dotted)
 
 
 def show_mined(result: Mapping[str, Any]) -> None:
     """What was scored and what was selected."""
+    _say_moment(result)
     say(
         f"{result['scored']} scored with {result['runtime']} {result['precision']}, {result['reused']} scored before, "
         f"{result['skipped']} skipped (trained on, leaks, or judged)."

@@ -10,7 +10,7 @@ import base64
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -90,6 +90,30 @@ def run(context: RunContext, table: str, out: Path, file_format: Format | None =
         atomic_write(path, data)
     context.progress(Progress("export", table, rows.num_rows, rows.num_rows, "rows"))
     return ExportResult(table, path, context.workspace.uri_of(path), chosen, rows.num_rows, len(data))
+
+
+def run_parquet(context: RunContext, tables: Sequence[str], out: Path) -> tuple[ExportResult, ...]:
+    """Write tables as Parquet: a file each in a folder, or one table to one file.
+
+    Args:
+        context: its `limit` takes the first so many rows of each.
+        tables: the tables wanted; none named means every one that has rows.
+        out: a folder, made if need be; or, for one table, a file that ends in .parquet.
+
+    Raises:
+        UsageError: No such table, or one file for several.
+        StorageError: A file can't be written.
+        CatalogError: A table is damaged.
+    """
+    if unknown := [name for name in tables if name not in SCHEMAS]:
+        raise UsageError(f"export: no table {unknown[0]!r}; the catalog has {', '.join(SCHEMAS)}")
+    wanted = list(dict.fromkeys(tables)) or [name for name in SCHEMAS if context.catalog.version(name) >= 0]
+    if out.suffix.lower() == ".parquet" and not out.is_dir():
+        if len(wanted) != 1:
+            told = f"{len(wanted)} tables" if wanted else "an empty catalog"
+            raise UsageError(f"export: {out}: one file for {told}; name a folder, or one table")
+        return (run(context, wanted[0], out, "parquet"),)
+    return tuple(run(context, name, out / f"{name}.parquet", "parquet") for name in wanted)
 
 
 def to_parquet(rows: pa.Table) -> bytes:

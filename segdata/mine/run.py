@@ -112,7 +112,7 @@ def run(
     scoring = score_samples(context, model_folder, eligible, scoring_options(recipe), opener)
     pairs = scores_of(context.catalog, scoring.scorer_id, eligible)
     cases = _within_budget(context.catalog, recipe, scoring.scorer_id, select_cases(pairs, recipe))
-    name = selection_name(scoring.scorer_id, recipe)
+    name = selection_name(scoring.scorer_id, recipe, context.catalog.versions.get("samples"))
     triaged = list(_triage_all(context, recipe.triage, scoring.scorer_id, cases))
     if not context.dry_run:
         common = {"selection": name, "predicate": predicate_of(recipe), "run_id": context.run_id, "weight": 1.0}

@@ -83,17 +83,23 @@ def _worst_share(joined: pa.Table, by: str, share: float) -> float:
     return values[max(1, ceil(share * len(values))) - 1] if values else float("-inf")
 
 
-def selection_name(scorer_id: str, recipe: MineRecipe) -> str:
+def selection_name(scorer_id: str, recipe: MineRecipe, version: int | None = None) -> str:
     """The selection's name: the same scorer and the same choice give the same.
+
+    Args:
+        version: the version of `samples` that was mined instead of the newest; such a selection stands beside.
 
     >>> selection_name("0123456789abcdef", MineRecipe(where="miou < 0.8"))
     'hard-01234567-06c7c2'
+    >>> selection_name("0123456789abcdef", MineRecipe(where="miou < 0.8"), 7)
+    'hard-01234567-06c7c2-of-7'
     """
     chosen = [recipe.where]
     rest = {"by": recipe.by, "quantile": recipe.quantile, "budget": recipe.budget, "diverse": recipe.diverse}
     if rest != {"by": "miou", "quantile": None, "budget": None, "diverse": False}:
         chosen.append(json.dumps(rest))
-    return f"hard-{scorer_id[:8]}-{hashlib.sha256(chr(10).join(chosen).encode()).hexdigest()[:6]}"
+    name = f"hard-{scorer_id[:8]}-{hashlib.sha256(chr(10).join(chosen).encode()).hexdigest()[:6]}"
+    return name if version is None else f"{name}-of-{version}"
 
 
 def predicate_of(recipe: MineRecipe) -> str:

@@ -70,23 +70,27 @@ def fuse_into(context: RunContext, recipe: Recipe) -> dict[str, Any]:
     """Render composites, as part of a run."""
     from segdata.fuse.run import run as run_fuse
 
-    _cut_val(context, recipe)
-    catalog = context.catalog
+    catalog = _with_val_cut(context, recipe).catalog
     portraits = catalog.read("samples", where="kind = 'portrait' AND split = 'train' AND status = 'present'")
     backgrounds = catalog.read("samples", where="kind = 'background' AND status = 'present'")
     return run_fuse(context, recipe.fuse, portraits, backgrounds).to_json()
 
 
-def train(session: Session) -> Record:
-    """Train on the training split from the spec's pretrained weights."""
-    with session.record("train") as record:
+def train(session: Session, as_of: str | None = None) -> Record:
+    """Train on the training split from the spec's pretrained weights.
+
+    Args:
+        session: the workspace and recipe.
+        as_of: train on the samples of a moment (a version, a time, or a run's id; see `versions.as_of`).
+    """
+    with session.record("train", session.moment(as_of)) as record:
         record.result = train_first(record.context, session.recipe)[1]
     return record
 
 
 def train_first(context: RunContext, recipe: Recipe) -> tuple[Trained | None, dict[str, Any]]:
     """Train the first version, as part of a run; nothing is trained in a dry run."""
-    _cut_val(context, recipe)
+    context = _with_val_cut(context, recipe)
     samples = training_set(context.workspace, (), recipe.train.fusion == "rendered")
     if recipe.train.fusion == "rendered" and "composite" not in samples.rows["kind"].to_pylist():
         raise TooFewSamplesError(
@@ -98,15 +102,20 @@ def train_first(context: RunContext, recipe: Recipe) -> tuple[Trained | None, di
     return trained, trained.to_json(len(samples.leaks))
 
 
-def mine(session: Session, model: str | None = None) -> Record:
+def mine(session: Session, model: str | None = None, as_of: str | None = None) -> Record:
     """Score the pool with a version and select its hard cases.
 
     Args:
         session: the workspace and recipe.
         model: a model's id (or its beginning), name or folder; the promoted one by default.
+        as_of: mine the pool of a moment, with the version that was promoted then.
     """
-    with session.record("mine") as record:
-        row = find_model(record.context, model)
+    moment = session.moment(as_of)
+    with session.record("mine", moment) as record:
+        context = record.context
+        if moment is not None and model is None:
+            context = context.reading(context.catalog.at({"models": moment.versions["models"]}))
+        row = find_model(context, model)
         record.result = mine_with(record.context, session.recipe, row)
     return record
 
@@ -164,9 +173,14 @@ def predict(session: Session, paths: Iterable[Path], model: str | None, out: Pat
     return record
 
 
-def _cut_val(context: RunContext, recipe: Recipe) -> None:
-    if not context.dry_run:
-        splits.cut_val(context.catalog, recipe.train.val_fraction, recipe.seed)
+def _with_val_cut(context: RunContext, recipe: Recipe) -> RunContext:
+    """Cut val; in memory alone where nothing may be written, or where what is read is how things once were."""
+    catalog, fraction = context.catalog, recipe.train.val_fraction
+    if not context.dry_run and "samples" not in catalog.held:
+        splits.cut_val(catalog, fraction, recipe.seed)
+        return context
+    samples = splits.with_val_cut(catalog.read("samples"), fraction, recipe.seed)
+    return context.reading(catalog.holding("samples", samples))
 
 
 def _new(name: str, root: str) -> SourceRecipe:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from segdata.catalog import runs
+from segdata.catalog.upkeep import tidy
+from segdata.catalog.versions import AsOf, as_it_was, as_of
 from segdata.catalog.workspace import RunContext, Workspace, open_workspace
-from segdata.errors import GateRefusedError, RecipeError
+from segdata.errors import CatalogError, GateRefusedError, RecipeError
 from segdata.pipeline.recipe import Recipe, load_recipe
 from segdata.records import ProgressCallback, ignore_progress
 
@@ -43,8 +45,9 @@ class Session:
 
     def context(self, run_id: str) -> RunContext:
         """What the stages of one run get."""
+        catalog = self.workspace.catalog.for_run(run_id)
         return RunContext(
-            workspace=self.workspace,
+            workspace=replace(self.workspace, catalog=catalog),
             run_id=run_id,
             seed=self.recipe.seed,
             workers=self.workers,
@@ -53,23 +56,43 @@ class Session:
             progress=self.progress,
         )
 
+    def moment(self, asked: str | None) -> AsOf | None:
+        """The moment that `--as-of` means; None where nothing is asked.
+
+        Raises:
+            UsageError: There is no such version, time or run.
+        """
+        return None if asked is None else as_of(self.workspace.catalog, asked)
+
     @contextmanager
-    def record(self, command: str) -> Iterator[Record]:
+    def record(self, command: str, moment: AsOf | None = None) -> Iterator[Record]:
         """Run a command with a row in the journal: begun, and then done, interrupted or failed.
 
         Whatever the body puts into `record.result` is kept, also where it raises: a gate that refuses has results.
+
+        Args:
+            command: its name.
+            moment: the samples and verdicts of then are read; None reads those of now.
         """
         record = Record(command, self.context(runs.new_run_id(command)))
+        told = {}
+        if moment is not None:
+            catalog, left_out = as_it_was(record.context.catalog, moment)
+            record.context = record.context.reading(catalog)
+            told = {"as_of": {**moment.to_json(), "left_out": left_out}}
         self.journal.append(record)
         if self.dry_run:
             yield record
             record.status = "done"
+            record.result = {**record.result, **told}
             return
-        opened = runs.begin(self.workspace.catalog, record.run_id, command, self.recipe.to_json(), self.recipe.seed)
+        opened = runs.begin(record.context.catalog, record.run_id, command, self.recipe.to_json(), self.recipe.seed)
         error = None
         try:
             yield record
             record.status = "done"
+            with suppress(CatalogError):  # the work is done, also where there was no room to tidy up after it
+                tidy(record.context.catalog)
         except KeyboardInterrupt:
             record.status, error = "interrupted", "interrupted"
             raise
@@ -79,7 +102,13 @@ class Session:
                 record.result = {**raised.result, **record.result}
             raise
         finally:
-            record.seconds = runs.finish(self.workspace.catalog, opened, record.status, record.result, error)
+            record.result = {**record.result, **told}
+            try:
+                record.seconds = runs.finish(record.context.catalog, opened, record.status, record.result, error)
+            except CatalogError:
+                # A full disk that stopped the work stops the journal too: what is told is what stopped the work.
+                if error is None:
+                    raise
 
     def with_recipe(self, recipe: Recipe) -> Session:
         """The same session with another recipe."""

@@ -41,7 +41,7 @@ def atomic_write(path: Path, data: bytes) -> None:
         StorageError: It can't be written: a full disk, a read-only folder; the message names it.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -62,6 +62,31 @@ def atomic_write(path: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, and make their names durable.
+
+    Raises:
+        OSError: It can't be made.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.is_dir()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        sync_folder(place.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's bytes durable.
+
+    Raises:
+        OSError: They could not be written after all.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable; a file system that can't sync folders is left alone."""
     with contextlib.suppress(OSError):
@@ -72,8 +97,33 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def remedy_for(reason: str) -> str | None:
+    """What to do about a failure of the system, by its words; None if it is none of those that people can mend.
+
+    Libraries wrap the system's errors in their own, so the words are all that is left.
+
+    >>> remedy_for("Unable to copy data to file: No space left on device (os error 28)")
+    'make room on the disk and run it again'
+    """
+    return next((remedy for words, remedy in _REMEDIES.items() if words in reason), None)
+
+
+_REMEDIES = {
+    "No space left on device": "make room on the disk and run it again",
+    "Disk quota exceeded": "make room in the quota and run it again",
+    "File too large": "raise the limit of a file's size (ulimit -f) and run it again",
+    "Read-only file system": "the disk is mounted read-only: remount it, or use a copy of the workspace elsewhere",
+    "Permission denied": "check who may write there",
+    "Operation not permitted": "check who may write there",
+    "Too many open files": "raise the limit (ulimit -n) or lower --workers, and run it again",
+    "Input/output error": "the disk fails: look at its health before anything else",
+}
+
+
 def _cannot_write(path: Path, error: OSError) -> StorageError:
-    return StorageError(f"{path}: can't be written ({_reason(error)}); check the free space and the permissions")
+    reason = _reason(error)
+    remedy = remedy_for(reason) or "check the free space and the permissions"
+    return StorageError(f"{path}: can't be written ({reason}); {remedy}")
 
 
 def _reason(error: OSError) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.catalog.schemas import rows_to_table
-from segdata.catalog.splits import check_test_pin, cut_val, test_pin, val_groups
+from segdata.catalog.splits import check_test_pin, cut_val, test_pin, val_groups, with_val_cut
 from segdata.catalog.tables import Catalog
 from segdata.errors import CatalogError
 
@@ -66,3 +66,17 @@ def test_a_changed_test_split_is_refused() -> None:
     assert check_test_pin(None, one) == check_test_pin(pin, one) == pin
     with pytest.raises(CatalogError, match=r"the test split is not the one .* restore the test files"):
         check_test_pin(pin, other)
+
+
+def test_val_cut_in_memory_is_what_the_catalog_would_have_become(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    rows = [
+        {"sample_id": f"p/{n}", "kind": "portrait", "split": "train" if n % 3 else "pool", "group_id": f"g{n // 2}"}
+        for n in range(40)
+    ]
+    catalog.merge("samples", rows_to_table("samples", [*rows, {"sample_id": "b/1", "kind": "background"}]))
+    for fraction in (0.2, 0.5):  # the second time val is there already, and only new groups could join it
+        cut = with_val_cut(catalog.read("samples"), fraction, seed=0)
+        cut_val(catalog, fraction, seed=0)
+        assert cut.equals(catalog.read("samples"))
+    assert set(cut["split"].to_pylist()) == {"train", "val", "pool", None}

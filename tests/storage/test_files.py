@@ -26,7 +26,7 @@ def test_a_write_that_fails_keeps_the_old_bytes(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(
-        StorageError, match=r"a\.bin: can't be written \(No space left on device\); check the free space"
+        StorageError, match=r"a\.bin: can't be written \(No space left on device\); make room on the disk"
     ):
         atomic_write(tmp_path / "a.bin", b"new")
     assert (tmp_path / "a.bin").read_bytes() == b"old"

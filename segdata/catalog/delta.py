@@ -1,0 +1,172 @@
+"""Delta tables on a local disk: open one, commit to it, make that durable; what goes wrong, in words of ours.
+
+Only this package imports deltalake. What it raises is caught here and becomes a `CatalogError` that says where, what
+and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+
+from segdata.catalog import damage
+from segdata.errors import CatalogError
+from segdata.storage.files import make_folder, remedy_for, sync_file, sync_folder
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable, PostCommitHookProperties
+
+_ATTEMPTS = 12
+_ELSE = "restore the folder from a copy, or move it away and run the commands that filled it"
+
+
+def open_table(path: Path, version: int | None = None) -> DeltaTable | None:
+    """The Delta table in a folder; None if nobody wrote it yet.
+
+    Args:
+        version: the version wanted; the newest by default.
+
+    Raises:
+        CatalogError: It is damaged; the message names the file and the way back.
+    """
+    if not path.is_dir():
+        return None
+    from deltalake import DeltaTable
+    from deltalake.exceptions import TableNotFoundError
+
+    try:
+        with _failures_named(path, "can't be opened"):
+            table = DeltaTable(_uri(path), version=version)
+            newest = int(table.version())
+    except TableNotFoundError:
+        if damaged := damage.log_damage(path):
+            raise CatalogError(_told(damaged)) from None
+        return None  # killed between making the folder and its first commit
+    if version is None and (broken := damage.newest_commit_damage(path, newest)):
+        raise CatalogError(str(broken))
+    return table
+
+
+def create_table(path: Path, schema: pa.Schema) -> DeltaTable:
+    """Make an empty table, or open the one that somebody else made meanwhile.
+
+    Raises:
+        CatalogError: It can't be written.
+    """
+    from deltalake import DeltaTable
+
+    with _failures_named(path, "can't be made"):
+        make_folder(path)
+        table = DeltaTable.create(_uri(path), schema=schema, mode="ignore")
+        _make_durable(path, -1, 0)
+    return table
+
+
+def commit(path: Path, open_or_create: Callable[[], DeltaTable], attempt: Callable[[DeltaTable], Any]) -> None:
+    """Try a commit until no other writer comes between, and make it durable.
+
+    Raises:
+        CatalogError: It can't be written, or other writers win the race again and again.
+    """
+    from deltalake.exceptions import CommitFailedError
+
+    for number in range(_ATTEMPTS):
+        table = open_or_create()
+        before = int(table.version())
+        try:
+            with _failures_named(path, "can't be written"):
+                attempt(table)
+                _make_durable(path, before, int(table.version()))
+        except CommitFailedError:
+            time.sleep(random.uniform(0, 0.05 * 2 ** min(number, 5)))  # not part of any result: only who waits
+            continue
+        return
+    raise CatalogError(f"{path}: {_ATTEMPTS} commits in a row lost to other writers; run it again")
+
+
+def keep_log() -> PostCommitHookProperties:
+    """After a commit, a checkpoint where one is due; but no commit is ever deleted, as delta-rs would after 30 days:
+    each is a version that a run may name, and without them a broken checkpoint is the end of the table.
+    """
+    from deltalake import PostCommitHookProperties
+
+    return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+
+
+def data_files(path: Path, table: DeltaTable) -> list[tuple[Path, int, int]]:
+    """The live data files of a table in a folder, with the bytes and the rows that the log gives each."""
+    added = pa.table(table.get_add_actions())
+    columns = (added[name].to_pylist() for name in ("path", "size_bytes", "num_records"))
+    return [(path / unquote(name), size_bytes, rows) for name, size_bytes, rows in zip(*columns, strict=True)]
+
+
+def reason_of(error: BaseException) -> str:
+    """An error of deltalake on one line, without the stack of its Rust library.
+
+    >>> reason_of(ValueError("Kernel error\\n ↳ No space left (os error 28)\\n   0: <unknown>\\n  at ./x.c:4"))
+    'Kernel error: No space left (os error 28)'
+    """
+    lines = [line for line in str(error).splitlines() if not re.match(r"\s*(\d+: |at \S*:\d+|Stack backtrace)", line)]
+    return re.sub(r"\s*↳\s*", ": ", " ".join(" ".join(lines).split()))[:400]
+
+
+@contextmanager
+def _failures_named(path: Path, what: str) -> Iterator[None]:
+    """Whatever deltalake raises becomes a CatalogError; but who lost a race, and what is not there, is told as such."""
+    from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+    try:
+        yield
+    except (CommitFailedError, TableNotFoundError):
+        raise
+    except BaseException as error:
+        # a panic of the Rust library is no Exception, and it has no public name
+        if not isinstance(error, DeltaError | OSError | ValueError) and type(error).__module__ != "pyo3_runtime":
+            raise
+        reason = reason_of(error)
+        told = remedy_for(reason)
+        if told is None and (broken := damage.log_damage(path)):
+            raise CatalogError(_told(broken)) from error
+        raise CatalogError(f"{path}: the table {what} ({reason}); {told or _ELSE}") from error
+
+
+def _told(found: list[damage.Damage]) -> str:
+    more = f" ({len(found) - 1} more: segdata catalog verify)" if len(found) > 1 else ""
+    return f"{found[0]}{more}"
+
+
+def _uri(path: Path) -> str:
+    """How delta-rs is told a folder.
+
+    Raises:
+        CatalogError: It would look elsewhere: what looks like an escaped letter, it unescapes once too often.
+    """
+    if found := re.search("%[0-9A-Fa-f]{2}", str(path.absolute())):
+        raise CatalogError(f"{path}: no catalog can lie under a name with {found[0]} in it; rename that folder")
+    return str(path.absolute())
+
+
+def _make_durable(path: Path, before: int, after: int) -> None:
+    """Fsync what the commits since `before` brought: delta-rs writes files whole, but does not sync them."""
+    for version in range(before + 1, after + 1):
+        log = path / "_delta_log" / f"{version:020d}.json"
+        try:
+            actions = [json.loads(line) for line in log.read_text().splitlines()]
+        except FileNotFoundError:
+            continue  # compacted away by another writer meanwhile: it is in a checkpoint
+        for added in (action["add"]["path"] for action in actions if "add" in action):
+            file = path / unquote(added)
+            if file.exists():  # another writer may have replaced it, and a third one have swept it away
+                sync_file(file)
+        sync_file(log)
+        sync_folder(log.parent)
+        sync_folder(path)
