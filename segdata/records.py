@@ -47,8 +47,9 @@ class Candidate:
         path: the image's path under the source's root, posix; the alpha's where there is no image.
         kind: portrait or background.
         split: train, test, pool or none; val is cut later, by group.
-        image: the image's file, None if there is none.
-        alpha: the alpha's file, None for backgrounds or if there is none.
+        image: the image's file, absolute, None if there is none. As text: making 68,000 Paths of an unchanged tree
+            takes longer than asking the file system about them.
+        alpha: the alpha's file likewise, None for backgrounds or if there is none.
         alpha_channel: the channel that holds alpha (3 in RGBA); None for a grey or three-equal-channel matte.
         alpha_index: the alpha's file is a label map, and this class is the person; None where it holds alpha itself.
         group_id: the subject or shoot, where known.
@@ -60,8 +61,8 @@ class Candidate:
     path: str
     kind: Kind
     split: Split
-    image: Path | None
-    alpha: Path | None = None
+    image: str | Path | None
+    alpha: str | Path | None = None
     alpha_channel: int | None = None
     alpha_index: int | None = None
     group_id: str | None = None

@@ -10,7 +10,10 @@ alphas alike, each by its own. Colour profiles are not: the numbers of the file 
 from __future__ import annotations
 
 import io
+import struct
+import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +37,7 @@ MAX_PIXELS = 120_000_000
 _COLOURED = 24  # of 255: more than JPEG makes of three equal channels
 # libjpeg's words for faults that cost no pixel, or not one that anybody sees.
 _HARMLESS = ("extraneous bytes", "Invalid SOS parameters", "Unknown Adobe", "JFIF", "Inconsistent progression")
-_ORIENTATION = 0x0112
+_ORIENTATION, _SHORT = 0x0112, 3  # of the first directory in EXIF, which is laid out as a TIFF file
 
 
 def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
@@ -197,11 +200,13 @@ def _jpeg(header: Header, space: str, damaged: RejectReason) -> NDArray[np.uint8
 def _open(header: Header, max_pixels: int, damaged: RejectReason) -> Pillow.Image:
     """A picture, loaded by the plugin of its format and no other.
 
-    `Image.open` would try every format that Pillow knows, and warn of its own size limit on stderr.
+    `Image.open` would try every format that Pillow knows, and warn of its own size limit on stderr. What still gets
+    there is a line of libtiff's own about a compressed TIFF that is damaged.
 
     Raises:
         DecodeError: More pixels than `max_pixels`, or an animation.
     """
+    _quieten()
     picture: Any = _plugin(header)(io.BytesIO(header.pixels))
     width, height = picture.size
     _small_enough(Header(header.format, width, height), max_pixels)
@@ -212,6 +217,15 @@ def _open(header: Header, max_pixels: int, damaged: RejectReason) -> Pillow.Imag
     picture.load()
     loaded: Pillow.Image = picture
     return loaded
+
+
+@cache
+def _quieten() -> None:
+    """Once, and for Pillow's modules alone: its warnings of odd files would go to stderr, beside the progress bar.
+
+    `warnings.catch_warnings` restores the filters that it found, which several threads at once get wrong.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _plugin(header: Header) -> Callable[[io.BytesIO], Any]:
@@ -235,17 +249,17 @@ def _plugin(header: Header) -> Callable[[io.BytesIO], Any]:
 
 def _orientation(exif: bytes) -> int:
     """1 to 8, as EXIF counts; 1, upright, where there is none or it is damaged: the pixels are what matters."""
-    from PIL import Image as Pillow
-
-    if not exif:
+    block = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None or len(block) < 8:
         return 1
-    try:
-        found = Pillow.Exif()
-        found.load(exif)
-        value = found.get(_ORIENTATION, 1)
-    except Exception:  # a parser of somebody's bytes
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    (place,) = struct.unpack_from(f"{order}I", block, 4)
+    (count,) = struct.unpack_from(f"{order}H", block, place) if place + 2 <= len(block) else (0,)
+    for entry in range(place + 2, min(place + 2 + 12 * count, len(block) - 11), 12):
+        tag, kind, number, value = struct.unpack_from(f"{order}HHIH", block, entry)
+        if (tag, kind, number) == (_ORIENTATION, _SHORT, 1):
+            return value if 1 <= value <= 8 else 1
+    return 1
 
 
 def _orientation_of(picture: Pillow.Image, header: Header) -> int:

@@ -28,9 +28,9 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     masks = tree.by_stem(tree.pictures(source.masks), _length(source.masks)) if paired else {}
     masks = {stem.removesuffix(suffix): mask for stem, mask in masks.items() if stem.endswith(suffix)}
     same_folder = paired and Path(source.images) == Path(source.masks)
-    stems = set()
+    stems, start = set(), _length(source.images)
     for image in tree.pictures(source.images):
-        stem = image.stem[_length(source.images) :]
+        stem = image.stem[start:]
         if same_folder and suffix and stem.endswith(suffix):
             continue
         stems.add(stem)

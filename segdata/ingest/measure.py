@@ -89,11 +89,11 @@ def measure(candidate: Candidate, reading: Reading | None = None) -> Row | Rejec
     return row
 
 
-def _read(path: Path | None, damaged: RejectReason) -> _File:
+def _read(path: str | Path | None, damaged: RejectReason) -> _File:
     if path is None:
         return _File()
     try:
-        data, found = read_steady(path, _MOST_BYTES)
+        data, found = read_steady(Path(path), _MOST_BYTES)
     except OSError as error:
         reason: RejectReason = "too_large" if error.errno == errno.EFBIG else damaged
         raise DecodeError(reason, f"can't be read ({error.strerror})") from error

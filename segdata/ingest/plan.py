@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,7 +93,7 @@ class Rules:
     verify: bool = False
     complete: bool = True
 
-    @property
+    @cached_property
     def reading(self) -> Reading:
         """How files are read."""
         return Reading(self.source.alpha_fit, self.source.max_pixels)
@@ -215,7 +216,7 @@ def stamps_of(candidate: Candidate) -> Stamps:
     return (*_stamp(candidate.image), *_stamp(candidate.alpha))
 
 
-def _stamp(path: Path | None) -> tuple[int | None, int | None]:
+def _stamp(path: str | Path | None) -> tuple[int | None, int | None]:
     if path is None:
         return None, None
     try:

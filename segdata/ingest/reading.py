@@ -106,8 +106,8 @@ class Tree:
             dataset=self._dataset,
             sample_id=f"{self._dataset}/{image.stem}",
             path=image.path,
-            image=Path(self._root, image.path),
-            alpha=None if alpha is None else Path(self._root, alpha.path),
+            image=f"{self._root}/{image.path}",
+            alpha=None if alpha is None else f"{self._root}/{alpha.path}",
             **columns,
         )
 

@@ -25,7 +25,7 @@ def test_the_reader_on_the_page_finds_pairs_and_names_what_lacks_its_half(tmp_pa
     source = SourceRecipe(name="studio", reader="folder", root=str(tmp_path))
     candidate, *rejects = shown["read"](tmp_path.resolve(), source)
     assert isinstance(candidate, Candidate)
-    assert (candidate.sample_id, candidate.alpha) == ("studio/shots/a", tmp_path.resolve() / "alpha" / "a.png")
+    assert (candidate.sample_id, candidate.alpha) == ("studio/shots/a", f"{tmp_path.resolve()}/alpha/a.png")
     assert [(one.path, one.reason) for one in rejects if isinstance(one, Reject)] == [
         ("shots/b.jpg", "missing_alpha"),
         ("alpha/c.png", "missing_image"),

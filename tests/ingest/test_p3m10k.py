@@ -43,7 +43,7 @@ def found(root: Path) -> list[Candidate]:
 
 def test_each_part_is_read_with_its_mattes_and_its_split(tree: Path) -> None:
     assert {one.path: one.split for one in found(tree)} == {f"{part}/p_1.jpg": split for part, split in PARTS.items()}
-    assert {one.alpha.relative_to(tree).as_posix() for one in found(tree) if one.alpha} == {
+    assert {Path(one.alpha).relative_to(tree).as_posix() for one in found(tree) if one.alpha} == {
         f"{Path(part).parent.as_posix()}/mask/p_1.png" for part in PARTS
     }
 
