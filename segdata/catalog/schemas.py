@@ -25,6 +25,8 @@ SAMPLES = pa.schema(
         ("image_uri", _text),
         ("alpha_uri", _text),
         ("alpha_channel", _i32),
+        ("alpha_index", _i32),  # the class that is person, where the file is a label map
+        ("alpha_fit", _text),  # resize: the file is smaller or larger than the image
         ("alpha_kind", _text),  # soft, hard, none
         ("width", _i32),
         ("height", _i32),
@@ -54,10 +56,14 @@ REJECTS = pa.schema(
         ("path", _text),  # of the image where there is one, under its source's root, posix
         ("reason", _text),
         ("detail", _text),
-        *_STAMPS,  # so that a file that was no sample is not decoded again until it changes
+        *_STAMPS,  # so that a file that was no sample is not decoded again until it changes,
+        ("read_as", _text),  # or until the recipe says to read it another way
         ("run_id", _text),
     ]
 )
+
+FILTERED = pa.schema([field for field in REJECTS if field.name != "detail"])
+"""What turned out to be merely unwanted when it was decoded; what is by its name alone is counted, and kept nowhere."""
 
 SCORES = pa.schema(
     [
@@ -174,6 +180,7 @@ RUNS = pa.schema(
 SCHEMAS: dict[str, pa.Schema] = {
     "samples": SAMPLES,
     "rejects": REJECTS,
+    "filtered": FILTERED,
     "scores": SCORES,
     "predictions": PREDICTIONS,
     "selections": SELECTIONS,
@@ -185,6 +192,7 @@ SCHEMAS: dict[str, pa.Schema] = {
 KEYS: dict[str, tuple[str, ...]] = {
     "samples": ("sample_id",),
     "rejects": ("dataset", "path"),
+    "filtered": ("dataset", "path"),
     "scores": ("scorer_id", "sample_id", "image_sha256", "alpha_sha256"),
     "predictions": ("scorer_id", "sample_id", "image_sha256", "alpha_sha256"),
     "selections": ("selection", "sample_id"),
@@ -193,7 +201,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "runs": ("run_id",),
 }
 
-MERGED = frozenset({"samples", "rejects", "selections", "models", "runs"})
+MERGED = frozenset({"samples", "rejects", "filtered", "selections", "models", "runs"})
 """Tables written by MERGE on their key; the others are append-only."""
 
 

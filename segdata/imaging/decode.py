@@ -1,7 +1,10 @@
 """From a file's bytes to pixels: the one route for everything that reads pictures.
 
-The header is looked at before anything is decoded, so that a bomb is refused while it is small. OpenCV decodes a
-truncated JPEG to a picture with a grey rest and says nothing, so whether a file is whole is checked first.
+    bytes --headers.read_header--> format, size, whole? --decoder--> channels --orientation--> upright 8 bit
+
+libjpeg-turbo decodes JPEG, by way of simplejpeg, which unlike OpenCV says when the data are damaged, and never prints;
+Pillow decodes the rest, by the plugin of the format that the bytes have. EXIF orientation is applied to images and
+alphas alike, each by its own. Colour profiles are not: the numbers of the file are taken as sRGB.
 """
 
 from __future__ import annotations
@@ -9,68 +12,63 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-import zlib
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.imaging.arrays import Alpha, Image
+from segdata.imaging.headers import DecodeError, Header, read_header
+from segdata.imaging.label_maps import from_label_map, palette_alpha
 from segdata.records import RejectReason
 
+if TYPE_CHECKING:
+    from PIL import Image as Pillow
+
+__all__ = ["MAX_PIXELS", "DecodeError", "decode_alpha", "decode_image", "read_alpha", "read_image"]
+
 MAX_PIXELS = 120_000_000
-_FORMATS = frozenset({"JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "MPO"})
-_BY_OPENCV = frozenset({"JPEG", "PNG", "MPO"})
-_PNG_HEAD = b"\x89PNG\r\n\x1a\n"
+"""More than the largest cameras in common use make (102 and 108 million); a square of 12,000 is a bomb."""
+
 _COLOURED = 24  # of 255: more than JPEG makes of three equal channels
-
-
-class DecodeError(Exception):
-    """Bytes that are no usable picture.
-
-    Attributes:
-        reason: the word for it in the table `rejects`.
-        detail: what is wrong, for people.
-    """
-
-    def __init__(self, reason: RejectReason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason: RejectReason = reason
-        self.detail = detail
+# libjpeg's words for faults that cost no pixel, or not one that anybody sees.
+_HARMLESS = ("extraneous bytes", "Invalid SOS parameters", "Unknown Adobe", "JFIF", "Inconsistent progression")
+_ORIENTATION, _SHORT = 0x0112, 3  # of the first directory in EXIF, which is laid out as a TIFF file
 
 
 def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
     """A photo's pixels, upright.
 
     Args:
-        data: a JPEG, PNG, WebP, BMP, TIFF or GIF file; grey, palette, CMYK and 16 bit come out as RGB of 8 bit.
+        data: a JPEG, PNG, WebP, BMP, TIFF or GIF file, whatever its name says; grey, palette, CMYK (as Adobe has it,
+            inverted) and 16 bit come out as RGB of 8 bit. Of a TIFF of several pages the first is taken.
         max_pixels: a header that says more is refused.
 
     Returns:
         (H, W, 3) uint8 RGB; the orientation in EXIF is applied, transparency dropped.
 
     Raises:
-        DecodeError: empty_file, unsupported_format, too_large or unreadable_image.
+        DecodeError: empty_file, unsupported_format (also an animation), too_large or unreadable_image; and nothing
+            else, whatever the bytes.
     """
-    kind = _probe(data, max_pixels, "unreadable_image")
-    if kind in _BY_OPENCV:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-        if pixels is None:
-            raise DecodeError("unreadable_image", f"a damaged {kind} file")
-        image: Image = pixels
-        return image
-    return np.ascontiguousarray(_by_pillow(data, "RGB", "unreadable_image"))
+    return _guarded(lambda: _image(data, max_pixels), "unreadable_image")
 
 
-def decode_alpha(data: bytes, channel: int | None, max_pixels: int = MAX_PIXELS) -> Alpha:
-    """A matte's alpha.
+def decode_alpha(data: bytes, channel: int | None, max_pixels: int = MAX_PIXELS, index: int | None = None) -> Alpha:
+    """A matte's alpha, upright.
 
     Args:
         data: the file.
         channel: the channel that holds alpha, such as 3 in RGBA. None takes a grey picture, three equal channels, a
-            palette's indices, or the alpha channel of a transparent picture.
+            palette of greys, the indices of any other palette with two entries in use, or the alpha channel of a
+            transparent picture.
         max_pixels: a header that says more is refused.
+        index: the file is a label map, and this class is the person: what else is in it is background, and 255,
+            which such maps use for *ignore*, goes with the nearest pixel that has a label.
 
     Returns:
         (H, W) uint8, 255 is person. A matte of 0 and 1 is rescaled, whatever its format.
@@ -79,17 +77,7 @@ def decode_alpha(data: bytes, channel: int | None, max_pixels: int = MAX_PIXELS)
         DecodeError: empty_file, unsupported_format, too_large or unreadable_alpha: also where the channel is not
             there, or the picture is coloured and so no matte.
     """
-    kind = _probe(data, max_pixels, "unreadable_alpha")
-    if kind == "PNG" and channel is None and data[25:26] == b"\x03":
-        values = _by_pillow(data, None, "unreadable_alpha")
-    elif kind in _BY_OPENCV:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        if pixels is None:
-            raise DecodeError("unreadable_alpha", f"a damaged {kind} file")
-        values = pixels if pixels.ndim == 2 else pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]]
-    else:
-        values = _by_pillow(data, None, "unreadable_alpha")
-    return _to_eight_bits(_one_channel(values, channel))
+    return _guarded(lambda: _alpha(data, channel, max_pixels, index), "unreadable_alpha")
 
 
 def read_image(path: Path) -> Image:
@@ -112,95 +100,193 @@ def read_alpha(path: Path, channel: int | None = None) -> Alpha:
     return decode_alpha(path.read_bytes(), channel)
 
 
-def _probe(data: bytes, max_pixels: int, damaged: RejectReason) -> str:
-    """The format, by the header alone; what is empty, unknown, too large or cut short is refused."""
-    from PIL import Image as Pillow
+def opaque_value(values: NDArray[np.generic]) -> int:
+    """What an array's type holds for fully opaque: 255, 65535, or 1 in floating point."""
+    return 65535 if values.dtype == np.uint16 else 255 if values.dtype == np.uint8 else 1
 
-    if not data:
-        raise DecodeError("empty_file", "0 bytes")
+
+def _guarded(decode: Callable[[], NDArray[np.uint8]], damaged: RejectReason) -> NDArray[np.uint8]:
+    """Run a decoder on bytes of unknown origin: whatever it trips over becomes a DecodeError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own size limit warns where ours refuses
-            with Pillow.open(io.BytesIO(data)) as header:
-                kind, (width, height) = header.format or "", header.size
-    except Pillow.DecompressionBombError as error:
-        raise DecodeError("too_large", f"more than {max_pixels} pixels") from error
-    except Exception as error:  # Pillow raises whatever a parser trips over
-        raise DecodeError(damaged, "not a picture, or its header is damaged") from error
-    if kind not in _FORMATS:
-        raise DecodeError("unsupported_format", f"{kind}; convert it to JPEG or PNG")
-    if width * height > max_pixels:
-        raise DecodeError("too_large", f"{width}x{height} pixels; at most {max_pixels} are read")
-    if kind in ("JPEG", "MPO") and not _jpeg_is_whole(data):
-        raise DecodeError(damaged, "a truncated JPEG file")
-    if kind == "PNG":
-        _check_png(data, damaged)
-    return kind
+        return decode()
+    except DecodeError:
+        raise
+    except MemoryError as error:
+        raise DecodeError("too_large", "more than the memory that there is") from error
+    except Exception as error:  # a parser raises whatever it stumbles on: struct.error, SyntaxError, cv2.error, …
+        raise DecodeError(damaged, f"a damaged file ({type(error).__name__}: {str(error)[:120]})") from error
 
 
-def _jpeg_is_whole(data: bytes) -> bool:
-    """Whether the end marker follows the first scan.
+def _image(data: bytes, max_pixels: int) -> Image:
+    header = _small_enough(read_header(data, "unreadable_image"), max_pixels)
+    if header.format == "JPEG" and header.channels in (1, 3):
+        return _upright(_jpeg(header, "RGB", "unreadable_image"), _orientation(header.exif))
+    with _open(header, max_pixels, "unreadable_image") as picture:
+        orientation = _orientation_of(picture, header)
+        if picture.mode.startswith(("I", "F")):
+            grey = _to_eight_bits(np.asarray(picture), "unreadable_image", binary=False)
+            return _upright(np.repeat(grey[:, :, None], 3, axis=2), orientation)
+        # by way of RGBA, since Pillow warns about some transparent palettes otherwise
+        coloured = picture.convert("RGBA") if picture.mode == "P" else picture
+        pixels = np.array(coloured if coloured.mode == "RGB" else coloured.convert("RGB"))
+    return _upright(pixels, orientation)
 
-    Inside entropy-coded data 0xFF is followed by 0x00 or a restart marker, so that FF D9 there is the end and nothing
-    else; before the scan it may belong to a thumbnail.
+
+def _alpha(data: bytes, channel: int | None, max_pixels: int, index: int | None) -> Alpha:
+    damaged: RejectReason = "unreadable_alpha"
+    header = _small_enough(read_header(data, damaged), max_pixels)
+    orientation = _orientation(header.exif)
+    if header.format == "JPEG" and header.channels in (1, 3):
+        values = _one_channel(_jpeg(header, "GRAY" if header.channels == 1 else "RGB", damaged), channel)
+    elif header.format == "PNG" and header.bits == 16 and header.channels > 1:
+        # Pillow keeps the upper byte alone, which of a matte of 0 and 1 leaves nothing.
+        pixels = cv2.imdecode(np.frombuffer(header.pixels, np.uint8), cv2.IMREAD_UNCHANGED)
+        if pixels is None:
+            raise DecodeError(damaged, "a damaged PNG file")
+        values = _one_channel(pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]], channel)
+    else:
+        with _open(header, max_pixels, damaged) as picture:
+            orientation = _orientation_of(picture, header)
+            values = _channel_of(picture, channel, index)
+    if index is not None:
+        return _upright(from_label_map(values, index), orientation)
+    return _upright(_to_eight_bits(values, damaged, binary=True), orientation)
+
+
+def _channel_of(picture: Pillow.Image, channel: int | None, index: int | None) -> NDArray[np.generic]:
+    """The channel that alpha, or a label map's classes, are in, of a loaded picture: (H, W)."""
+    if picture.mode == "1":
+        picture = picture.convert("L")
+    if picture.mode == "P":
+        if index is not None:
+            return np.asarray(picture)
+        if channel is None and (alpha := palette_alpha(picture)) is not None:
+            return alpha
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    if picture.mode not in ("L", "LA", "RGB", "RGBA", "F") and not picture.mode.startswith("I"):
+        picture = picture.convert("RGB")
+    bands = picture.getbands()
+    if channel is not None and channel < len(bands):
+        return np.asarray(picture.getchannel(channel) if len(bands) > 1 else picture)
+    if channel is None and bands[-1] == "A" and picture.getchannel("A").getextrema() != (255, 255):
+        return np.asarray(picture.getchannel("A"))
+    return _one_channel(np.asarray(picture), channel)
+
+
+def _small_enough(header: Header, max_pixels: int) -> Header:
+    if header.width * header.height > max_pixels:
+        raise DecodeError("too_large", f"{header.width}x{header.height} pixels; at most {max_pixels:,} are read")
+    return header
+
+
+def _jpeg(header: Header, space: str, damaged: RejectReason) -> NDArray[np.uint8]:
+    """(H, W, channels) uint8.
+
+    Raises:
+        DecodeError: libjpeg warns of damage: a file that was cut short and closed again decodes to a picture with a
+            grey rest, and nothing but this says so.
     """
-    place = 2
-    while place + 4 <= len(data):
-        if data[place] != 0xFF:
-            return False
-        marker = data[place + 1]
-        if marker == 0xFF:
-            place += 1
-            continue
-        if marker == 0xDA:
-            return data.find(b"\xff\xd9", place) != -1
-        if marker == 0x01 or 0xD0 <= marker <= 0xD8:
-            place += 2
-            continue
-        place += 2 + struct.unpack(">H", data[place + 2 : place + 4])[0]
-    return False
-
-
-def _check_png(data: bytes, damaged: RejectReason) -> None:
-    """Walk the chunks to IEND, and check the CRC of each that holds pixels."""
-    place = len(_PNG_HEAD)
-    while place + 12 <= len(data):
-        (length,) = struct.unpack(">I", data[place : place + 4])
-        name, end = data[place + 4 : place + 8], place + 8 + length
-        if name == b"IEND":
-            return
-        if name in (b"IHDR", b"PLTE", b"IDAT") and data[end : end + 4] != struct.pack(
-            ">I", zlib.crc32(memoryview(data)[place + 4 : end])
-        ):
-            raise DecodeError(damaged, "a damaged or truncated PNG file")
-        place = end + 4
-    raise DecodeError(damaged, "a truncated PNG file")
-
-
-def _by_pillow(data: bytes, mode: str | None, damaged: RejectReason) -> NDArray[np.generic]:
-    from PIL import Image as Pillow
-    from PIL import ImageOps
+    import simplejpeg
 
     try:
-        with Pillow.open(io.BytesIO(data)) as picture:
-            picture.load()
-            upright = ImageOps.exif_transpose(picture) or picture
-            converted = upright if mode is None else upright.convert(mode)
-            if converted.mode == "1":
-                converted = converted.convert("L")
-            return np.asarray(converted)
-    except Exception as error:  # Pillow raises whatever a parser trips over
-        raise DecodeError(damaged, f"a damaged file ({error})") from error
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(header.pixels, space)
+    except ValueError as error:
+        if not any(word in str(error) for word in _HARMLESS):
+            raise DecodeError(damaged, f"a damaged JPEG file ({error})") from error
+        pixels = simplejpeg.decode_jpeg(header.pixels, space, strict=False)
+    return pixels
+
+
+def _open(header: Header, max_pixels: int, damaged: RejectReason) -> Pillow.Image:
+    """A picture, loaded by the plugin of its format and no other.
+
+    `Image.open` would try every format that Pillow knows, and warn of its own size limit on stderr. What still gets
+    there is a line of libtiff's own about a compressed TIFF that is damaged.
+
+    Raises:
+        DecodeError: More pixels than `max_pixels`, or an animation.
+    """
+    _quieten()
+    picture: Any = _plugin(header)(io.BytesIO(header.pixels))
+    width, height = picture.size
+    _small_enough(Header(header.format, width, height), max_pixels)
+    if width * height == 0:
+        raise DecodeError(damaged, f"its header says {width}x{height} pixels")
+    if header.format in ("GIF", "WEBP") and getattr(picture, "is_animated", False):
+        raise DecodeError("unsupported_format", f"an animated {header.format}; keep one of its frames")
+    picture.load()
+    loaded: Pillow.Image = picture
+    return loaded
+
+
+@cache
+def _quieten() -> None:
+    """Once, and for Pillow's modules alone: its warnings of odd files would go to stderr, beside the progress bar.
+
+    `warnings.catch_warnings` restores the filters that it found, which several threads at once get wrong.
+    """
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def _plugin(header: Header) -> Callable[[io.BytesIO], Any]:
+    from PIL.BmpImagePlugin import BmpImageFile
+    from PIL.GifImagePlugin import GifImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
+    from PIL.TiffImagePlugin import TiffImageFile
+    from PIL.WebPImagePlugin import WebPImageFile
+
+    plugins: dict[str, Callable[[io.BytesIO], Any]] = {
+        "JPEG": JpegImageFile,
+        "PNG": PngImageFile,
+        "WEBP": WebPImageFile,
+        "BMP": BmpImageFile,
+        "TIFF": TiffImageFile,
+        "GIF": GifImageFile,
+    }
+    return plugins[header.format]
+
+
+def _orientation(exif: bytes) -> int:
+    """1 to 8, as EXIF counts; 1, upright, where there is none or it is damaged: the pixels are what matters."""
+    block = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None or len(block) < 8:
+        return 1
+    (place,) = struct.unpack_from(f"{order}I", block, 4)
+    (count,) = struct.unpack_from(f"{order}H", block, place) if place + 2 <= len(block) else (0,)
+    for entry in range(place + 2, min(place + 2 + 12 * count, len(block) - 11), 12):
+        tag, kind, number, value = struct.unpack_from(f"{order}HHIH", block, entry)
+        if (tag, kind, number) == (_ORIENTATION, _SHORT, 1):
+            return value if 1 <= value <= 8 else 1
+    return 1
+
+
+def _orientation_of(picture: Pillow.Image, header: Header) -> int:
+    """Of a loaded picture; Pillow turns a TIFF itself when it loads it."""
+    if header.format == "TIFF":
+        return 1
+    return _orientation(header.exif or picture.info.get("exif", b""))
+
+
+def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Undo an EXIF orientation: 2 and 4 are mirrored, 3 upside down, 5 to 8 lie on their side."""
+    if orientation >= 5:
+        pixels = cv2.transpose(pixels)
+    code = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    turned = pixels if code is None else cv2.flip(pixels, code)
+    return np.ascontiguousarray(turned)
 
 
 def _one_channel(values: NDArray[np.generic], channel: int | None) -> NDArray[np.generic]:
-    channels = 1 if values.ndim == 2 else values.shape[2]
+    """(H, W) of (H, W) or (H, W, channels)."""
+    if values.ndim == 2:
+        values = values[:, :, None]
+    channels = values.shape[2]
     if channel is not None:
         if channel >= channels:
             raise DecodeError("unreadable_alpha", f"has {channels} channels, and alpha should be in channel {channel}")
-        return values if values.ndim == 2 else values[:, :, channel]
-    if values.ndim == 2:
-        return values
+        return values[:, :, channel]
     if channels in (2, 4) and (values[:, :, -1] != opaque_value(values)).any():
         return values[:, :, -1]
     if channels >= 3:
@@ -211,18 +297,24 @@ def _one_channel(values: NDArray[np.generic], channel: int | None) -> NDArray[np
     return values[:, :, 0]
 
 
-def opaque_value(values: NDArray[np.generic]) -> int:
-    """What an array's type holds for fully opaque: 255, 65535, or 1 in floating point."""
-    return 65535 if values.dtype == np.uint16 else 255 if values.dtype == np.uint8 else 1
+def _to_eight_bits(values: NDArray[np.generic], damaged: RejectReason, binary: bool) -> NDArray[np.uint8]:
+    """Values of any type on the scale 0 to 255.
 
+    A wider type than 8 bit is read by what is in it: up to 255 it was filled with 8 bit values, beyond with its own.
 
-def _to_eight_bits(values: NDArray[np.generic]) -> Alpha:
-    if values.dtype == np.bool_ or (np.issubdtype(values.dtype, np.integer) and values.max(initial=0) <= 1):
-        return np.ascontiguousarray(values.astype(np.uint8) * np.uint8(255))
-    if values.dtype == np.uint8:
-        return np.ascontiguousarray(values)
+    Args:
+        values: (H, W) of any type.
+        damaged: the reason to give where no scale fits.
+        binary: whether nothing but 0 and 1 is black and white; in a photo it is merely dark.
+    """
+    highest, lowest = (float(values.max()), float(values.min())) if values.size else (0.0, 0.0)
+    if not (lowest >= 0 and highest <= 65535):  # also where one is not a number
+        raise DecodeError(damaged, f"its values go from {lowest:g} to {highest:g}; 0 to 255 or to 65535 is read")
     if np.issubdtype(values.dtype, np.floating):
-        return np.ascontiguousarray(np.rint(np.clip(values.astype(np.float64), 0, 1) * 255).astype(np.uint8))
-    if values.dtype == np.uint16 or values.max() > 255:
-        return np.ascontiguousarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
-    return np.ascontiguousarray(values.astype(np.uint8))
+        scale = 255 if highest <= 1 else 1 if highest <= 255 else 1 / 257
+        return np.rint(values.astype(np.float64) * scale).astype(np.uint8)
+    if binary and highest <= 1:
+        return values.astype(np.uint8) * np.uint8(255)
+    if values.dtype == np.uint8 or highest <= 255:
+        return values.astype(np.uint8, copy=False)
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)

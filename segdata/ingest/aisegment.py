@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from segdata.ingest.reading import Found, image_files, leads_out, require_folders, sample_id
+from segdata.ingest.reading import Found, Picture, Tree, require_folders
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import Candidate, Reject
+from segdata.records import Reject
 
 LICENCE = "AISegment.com matting human datasets: research use"
 _CLIPS, _MATTES = "clip_img", "matting"
@@ -29,37 +29,26 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
         SourceError: The root is missing, or lacks clip_img/ or matting/.
     """
     require_folders(root, source.name, _CLIPS, _MATTES)
-    mattes = {_key(path, root / _MATTES): path for path in image_files(root / _MATTES)}
+    tree = Tree(root, source.name)
+    mattes = {_key(one): one for one in tree.by_stem(tree.pictures(_MATTES)).values()}
     paired = set()
-    for clip in image_files(root / _CLIPS):
-        key, where = _key(clip, root / _CLIPS), clip.relative_to(root).as_posix()
-        matte = mattes.get(key)
+    for clip in tree.pictures(_CLIPS):
+        key = _key(clip)
         paired.add(key)
+        matte = mattes.get(key)
         if matte is None:
-            yield Reject(source.name, where, "missing_alpha", "no matte of this batch, folder and name")
-        elif leads_out(clip, root) or leads_out(matte, root):
-            yield Reject(source.name, where, "unsafe_path", "a link that leaves the root")
+            yield Reject(source.name, clip.path, "missing_alpha", "no matte of this batch, folder and name")
         else:
-            yield Candidate(
-                dataset=source.name,
-                sample_id=sample_id(source.name, where),
-                path=where,
-                kind="portrait",
-                split="pool",
-                image=clip,
-                alpha=matte,
-                alpha_channel=3,
-                licence=LICENCE,
-            )
+            yield tree.pair(clip, matte, kind="portrait", split="pool", alpha_channel=3, licence=LICENCE)
     for key, matte in mattes.items():
         if key not in paired:
-            where = matte.relative_to(root).as_posix()
-            yield Reject(source.name, where, "missing_image", "no image of this batch, folder and name")
+            yield Reject(source.name, matte.path, "missing_image", "no image of this batch, folder and name")
+    yield from tree.refused
 
 
-def _key(path: Path, folder: Path) -> _Key:
+def _key(picture: Picture) -> _Key:
     """Batch, number of the folder, stem: what an image and its matte have in common."""
-    *batch, numbered, name = (
-        path.relative_to(folder).parts if len(path.relative_to(folder).parts) > 1 else ("", path.name)
-    )
-    return "/".join(batch), numbered.rpartition("_")[2], Path(name).stem
+    _, _, below = picture.stem.partition("/")
+    folder, _, stem = below.rpartition("/")
+    batch, _, numbered = folder.rpartition("/")
+    return batch, numbered.rpartition("_")[2], stem

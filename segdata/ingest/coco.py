@@ -4,24 +4,53 @@
     <root>/val2017/000000000139.jpg                 or <root>/images/val2017/
 
 Person-free means that no annotation, crowds included, is of a person. A photo without any annotation is *unknown*, and
-so not person-free. `file_name` is somebody's text: it has to stay under the images' folder.
+so not person-free; so is one with an annotation whose category can't be told. `file_name` is somebody's text: it is
+looked up among the files of the images' folder.
+
+pycocotools reads a whole file or raises, and prints meanwhile; here an entry that is broken costs that entry alone.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+import json
+import posixpath
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from segdata.errors import SourceError
-from segdata.ingest.reading import Found, leads_out, require_folders, sample_id
+from segdata.ingest.reading import Found, Picture, Tree, fault_of, printable, require_folders
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import Candidate, Filtered, Reject
+from segdata.records import Filtered, Reject
 
 LICENCE = "each photo its own Creative Commons licence"
 _PREFIX = "instances_"
+# Polygons are nine tenths of the file, and nobody here asks for them: they are dropped while it is parsed.
+_KEPT = frozenset(
+    {"images", "annotations", "categories", "licenses", "id", "image_id", "category_id", "file_name", "license"}
+    | {"name", "supercategory"}
+)
+
+
+@dataclass(frozen=True)
+class _Annotations:
+    """One file of annotations, indexed.
+
+    Attributes:
+        images: the entries, as they are.
+        ids: how often each image id is given.
+        categories: category id -> (name, supercategory).
+        seen: image id -> the category ids annotated in it, None among them where one is missing.
+        licences: licence id -> its name.
+    """
+
+    images: list[Any]
+    ids: Counter[Any]
+    categories: dict[Any, tuple[str, str]]
+    seen: dict[Any, set[Any]]
+    licences: dict[Any, str]
 
 
 def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
@@ -36,76 +65,105 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
         raise SourceError(
             f"source {source.name}: {root / 'annotations'}: no {_PREFIX}*.json; unpack the annotations there"
         )
+    tree = Tree(root, source.name)
     for file in files:
-        yield from _read_annotations(root, file, source)
+        yield from _read_annotations(tree, root, file, source)
+    yield from tree.refused
 
 
-def _read_annotations(root: Path, file: Path, source: SourceRecipe) -> Iterator[Found]:
+def _read_annotations(tree: Tree, root: Path, file: Path, source: SourceRecipe) -> Iterator[Found]:
     name = file.stem.removeprefix(_PREFIX)
-    folder = next((place for place in (root / name, root / "images" / name) if place.is_dir()), None)
+    folder = next((place for place in (name, f"images/{name}") if (root / place).is_dir()), None)
     if folder is None:
         raise SourceError(f"source {source.name}: {root}: {file.name} is there, and its photos in {name}/ are not")
-    coco = _load(file, source.name)
-    licences = {row.get("id"): str(row.get("name", "")) for row in coco.dataset.get("licenses", [])}
+    told = _load(file, source.name)
+    there = {picture.path: picture for picture in tree.pictures(folder, any_name=True)}
     seen: set[str] = set()
-    for image_id in sorted(coco.imgs):
-        image = coco.imgs[image_id]
-        path = str(image.get("file_name", ""))
-        where = f"{folder.relative_to(root).as_posix()}/{path}"
-        unwanted = _unwanted(coco, image_id, source.supercategories)
-        if where in seen:
-            yield Filtered(source.name, where, "listed_twice")
-        elif unwanted:
-            yield Filtered(source.name, where, unwanted)
+    for number, entry in sorted(enumerate(told.images), key=_by_id):
+        text = entry.get("file_name") if isinstance(entry, dict) else None
+        fault = fault_of(text) if isinstance(text, str) else "is missing"
+        where = printable(f"{folder}/{text if isinstance(text, str) else f'entry {number}'}")
+        if fault:
+            yield Reject(source.name, where, "unsafe_path", f"file_name {printable(repr(text)[:200])} {fault}")
+            continue
+        path = posixpath.normpath(f"{folder}/{text}")
+        unwanted = "listed_twice" if path in seen else _unwanted(told, entry, source.supercategories)
+        seen.add(path)
+        if unwanted:
+            yield Filtered(source.name, path, unwanted)
         else:
-            yield _background(root, folder, path, source, licences.get(image.get("license"), "") or LICENCE)
-        seen.add(where)
+            yield _background(tree, there.get(path), path, source, told.licences.get(_id(entry, "license")))
 
 
-def _unwanted(coco: Any, image_id: int, wanted: tuple[str, ...]) -> str | None:
+def _background(tree: Tree, picture: Picture | None, path: str, source: SourceRecipe, licence: str | None) -> Found:
+    if picture is None:
+        return Reject(source.name, path, "missing_image", "annotated, and not there")
+    return tree.pair(picture, None, kind="background", split="none", licence=licence or LICENCE)
+
+
+def _unwanted(told: _Annotations, entry: Mapping[str, Any], wanted: tuple[str, ...]) -> str | None:
     """Why a photo is no background, if it is none."""
-    annotations = coco.imgToAnns.get(image_id, [])
-    categories = [coco.cats[one["category_id"]] for one in annotations if one.get("category_id") in coco.cats]
-    if not categories:
-        return "no_annotations"
-    if any(category["name"] == "person" for category in categories):
+    image_id = _id(entry, "id")
+    annotated = told.seen.get(image_id, set()) if image_id is not None else set()
+    categories = [told.categories[one] for one in annotated if one in told.categories]
+    if any(name.casefold() == "person" for name, _ in categories):
         return "has_person"
-    if wanted and not any(category.get("supercategory") in wanted for category in categories):
+    if not annotated:
+        return "no_annotations"
+    if len(categories) < len(annotated):
+        return "unknown_category"
+    if told.ids[image_id] > 1:
+        return "ambiguous_id"
+    if wanted and not any(supercategory in wanted for _, supercategory in categories):
         return "other_supercategory"
     return None
 
 
-def _background(root: Path, folder: Path, path: str, source: SourceRecipe, licence: str) -> Found:
-    pure, file = PurePosixPath(path), folder / path
-    where = f"{folder.relative_to(root).as_posix()}/{path}"
-    if not path or pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
-        return Reject(source.name, where, "unsafe_path", f"file_name {path!r} leaves the images' folder")
-    if leads_out(file, root):
-        return Reject(source.name, where, "unsafe_path", "a link that leaves the root")
-    if not file.is_file():
-        return Reject(source.name, where, "missing_image", "annotated, and not there")
-    return Candidate(
-        dataset=source.name,
-        sample_id=sample_id(source.name, where),
-        path=where,
-        kind="background",
-        split="none",
-        image=file,
-        licence=licence,
-    )
+def _load(file: Path, dataset: str) -> _Annotations:
+    """One file's annotations.
 
-
-def _load(file: Path, dataset: str) -> Any:
-    """The annotations; pycocotools prints what it does on stdout, which belongs to the command."""
-    from pycocotools.coco import COCO
-
+    Raises:
+        SourceError: It is no JSON, or not what COCO's files are.
+    """
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            coco = COCO(str(file))
-        if not isinstance(coco.dataset.get("images"), list) or not isinstance(coco.dataset.get("categories"), list):
-            raise KeyError("images or categories")
-    except (OSError, ValueError, KeyError, AssertionError, TypeError, AttributeError) as error:
+        with file.open(encoding="utf-8") as opened:
+            told = json.load(opened, object_pairs_hook=lambda pairs: {key: one for key, one in pairs if key in _KEPT})
+        if not isinstance(told, dict):
+            raise TypeError("not an object")
+        images, annotations, categories = (told[key] for key in ("images", "annotations", "categories"))
+        if not (isinstance(images, list) and isinstance(annotations, list) and isinstance(categories, list)):
+            raise TypeError("images, annotations and categories should be lists")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SourceError(
             f"source {dataset}: {file}: not COCO annotations ({type(error).__name__}: {error}); unpack them again"
         ) from error
-    return coco
+    seen: dict[Any, set[Any]] = {}
+    for one in annotations:
+        if (image_id := _id(one, "image_id")) is not None:
+            seen.setdefault(image_id, set()).add(_id(one, "category_id"))
+    named: dict[Any, tuple[str, str]] = {}
+    for one in categories:
+        if (category_id := _id(one, "id")) is not None and named.get(category_id, ("",))[0] != "person":
+            named[category_id] = (str(one.get("name", "")), str(one.get("supercategory", "")))
+    licences = told.get("licenses")
+    return _Annotations(
+        images=images,
+        ids=Counter(_id(one, "id") for one in images),
+        categories=named,
+        seen=seen,
+        licences={_id(one, "id"): str(one.get("name", "")) for one in licences if isinstance(one, dict)}
+        if isinstance(licences, list)
+        else {},
+    )
+
+
+def _id(entry: Any, key: str) -> int | str | None:
+    """An id of an entry that may be anything; None where there is none."""
+    value = entry.get(key) if isinstance(entry, dict) else None
+    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
+
+
+def _by_id(numbered: tuple[int, Any]) -> tuple[int, int | str, int]:
+    number, entry = numbered
+    value = _id(entry, "id")
+    return (0, value, number) if isinstance(value, int) else (1, str(value), number)

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from segdata.ingest.reading import Found, image_files, leads_out, require_folders, sample_id
+from segdata.ingest.reading import Found, Tree, require_folders
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import Candidate, Filtered, Reject, Split
+from segdata.records import Reject
 
 
 def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
@@ -22,44 +23,35 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     """
     paired = source.kind == "portrait"
     require_folders(root, source.name, *((source.images, source.masks) if paired else (source.images,)))
-    masks = _masks(root, source) if paired else {}
+    tree = Tree(root, source.name)
+    suffix = source.mask_suffix
+    masks = tree.by_stem(tree.pictures(source.masks), _length(source.masks)) if paired else {}
+    masks = {stem.removesuffix(suffix): mask for stem, mask in masks.items() if stem.endswith(suffix)}
     same_folder = paired and Path(source.images) == Path(source.masks)
-    split: Split = "train" if paired else "none"
-    seen: set[str] = set()
-    for image in image_files(root / source.images):
-        stem = image.relative_to(root / source.images).with_suffix("").as_posix()
-        where = image.relative_to(root).as_posix()
-        if same_folder and source.mask_suffix and stem.endswith(source.mask_suffix):
+    stems, start = set(), _length(source.images)
+    for image in tree.pictures(source.images):
+        stem = image.stem[start:]
+        if same_folder and suffix and stem.endswith(suffix):
             continue
-        if stem in seen:
-            yield Filtered(source.name, where, "same_name")
-            continue
-        seen.add(stem)
+        stems.add(stem)
         mask = masks.get(stem)
         if paired and mask is None:
-            yield Reject(source.name, where, "missing_alpha", f"no mask named {stem}{source.mask_suffix}")
-        elif leads_out(image, root) or (mask is not None and leads_out(mask, root)):
-            yield Reject(source.name, where, "unsafe_path", "a link that leaves the root")
+            yield Reject(source.name, image.path, "missing_alpha", f"no mask named {stem}{suffix}")
         else:
-            yield Candidate(
-                dataset=source.name,
-                sample_id=sample_id(source.name, where),
-                path=where,
+            yield tree.pair(
+                image,
+                mask,
                 kind=source.kind,
-                split=split,
-                image=image,
-                alpha=mask,
+                split="train" if paired else "none",
                 alpha_channel=source.alpha_channel if paired else None,
+                alpha_index=source.alpha_index if paired else None,
             )
-    for stem in sorted(set(masks) - seen):
-        where = masks[stem].relative_to(root).as_posix()
-        yield Reject(source.name, where, "missing_image", f"no image named {stem}")
+    for stem in sorted(masks.keys() - stems):
+        yield Reject(source.name, masks[stem].path, "missing_image", f"no image named {stem}")
+    yield from tree.refused
 
 
-def _masks(root: Path, source: SourceRecipe) -> dict[str, Path]:
-    """Masks by the stem of the image that they belong to."""
-    folder = root / source.masks
-    stems = {path.relative_to(folder).with_suffix("").as_posix(): path for path in image_files(folder)}
-    return {
-        stem.removesuffix(source.mask_suffix): path for stem, path in stems.items() if stem.endswith(source.mask_suffix)
-    }
+def _length(folder: str) -> int:
+    """How many characters of a path under the root are the folder's."""
+    start = os.path.normpath(folder)
+    return 0 if start == "." else len(start) + 1

@@ -2,50 +2,99 @@
 
 from __future__ import annotations
 
+import errno
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from segdata.imaging.decode import DecodeError, decode_alpha, decode_image
+from segdata.imaging.alpha_fit import fit_alpha
+from segdata.imaging.decode import MAX_PIXELS, DecodeError, decode_alpha, decode_image
 from segdata.imaging.phash import phash
 from segdata.metrics.labels import measure_label
-from segdata.records import Candidate, Reject, RejectReason
-from segdata.storage.files import sha256_of
+from segdata.records import AlphaFit, Candidate, Filtered, Reject, RejectReason, Stamps
+from segdata.storage.files import read_steady, sha256_of
 
 Row = dict[str, Any]
+STAMP_COLUMNS = ("image_size", "image_mtime_ns", "alpha_size", "alpha_mtime_ns")
+_MOST_BYTES = 2**29  # a file of half a gigabyte is no photo; an unpacked TIFF of 120 million pixels is smaller
 
 
-def measure(candidate: Candidate) -> Row | Reject:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a source wants its files read.
+
+    Attributes:
+        alpha_fit: what is done with an alpha of another size than its photo.
+        max_pixels: a picture whose header says more is rejected.
+    """
+
+    alpha_fit: AlphaFit = "reject"
+    max_pixels: int = MAX_PIXELS
+
+    def of(self, candidate: Candidate) -> str:
+        """All that decides about a candidate besides its bytes, as JSON: `read_as` of `rejects`."""
+        how = {"kind": candidate.kind, "alpha_channel": candidate.alpha_channel, "alpha_index": candidate.alpha_index}
+        return json.dumps({**asdict(self), **how}, sort_keys=True)
+
+
+class _File(NamedTuple):
+    data: bytes = b""
+    size: int | None = None
+    mtime_ns: int | None = None
+
+
+def measure(candidate: Candidate, reading: Reading | None = None) -> Row | Reject | Filtered:
     """Read both files of a candidate and measure it.
 
+    Args:
+        candidate: from a reader.
+        reading: how its source wants files read.
+
     Returns:
-        The columns of `samples` that come from the pixels and bytes, or why it can't be a sample.
+        The columns of `samples` that come from the pixels, the bytes and the file system; or why it can't be a sample,
+        or why nobody wants it.
     """
+    reading = reading or Reading()
+    stamps: Stamps | None = None
     try:
-        image_bytes = _read(candidate.image, "unreadable_image")
-        alpha_bytes = _read(candidate.alpha, "unreadable_alpha")
-        image = decode_image(image_bytes)
-        alpha = decode_alpha(alpha_bytes, candidate.alpha_channel) if candidate.alpha is not None else None
+        image_file = _read(candidate.image, "unreadable_image")
+        alpha_file = _read(candidate.alpha, "unreadable_alpha")
+        stamps = (image_file.size, image_file.mtime_ns, alpha_file.size, alpha_file.mtime_ns)
+        image = decode_image(image_file.data, reading.max_pixels)
+        row: Row = {
+            **dict(zip(STAMP_COLUMNS, stamps, strict=True)),
+            "width": image.shape[1],
+            "height": image.shape[0],
+            "image_sha256": sha256_of(image_file.data),
+            "alpha_sha256": None,
+            "phash": phash(image),
+            "alpha_kind": "none",
+        }
+        if candidate.alpha is None:
+            return row
+        alpha = decode_alpha(alpha_file.data, candidate.alpha_channel, reading.max_pixels, index=candidate.alpha_index)
+        fitted = fit_alpha(alpha, (image.shape[0], image.shape[1]), reading.alpha_fit)
     except DecodeError as error:
-        return Reject(candidate.dataset, candidate.path, error.reason, error.detail)
-    height, width = image.shape[:2]
-    if alpha is not None and alpha.shape != (height, width):
-        detail = f"the image is {width}x{height}, its alpha {alpha.shape[1]}x{alpha.shape[0]}"
-        return Reject(candidate.dataset, candidate.path, "size_mismatch", detail)
-    row: Row = {
-        "width": width,
-        "height": height,
-        "image_sha256": sha256_of(image_bytes),
-        "alpha_sha256": sha256_of(alpha_bytes) if alpha is not None else None,
-        "phash": phash(image),
-        "alpha_kind": "none",
-    }
-    return row if alpha is None else {**row, **measure_label(alpha)}
+        return Reject(candidate.dataset, candidate.path, error.reason, error.detail, stamps)
+    row["alpha_sha256"] = sha256_of(alpha_file.data)
+    if candidate.alpha_index is not None and bool(alpha.any()) != (candidate.kind == "portrait"):
+        reason = "no_person" if candidate.kind == "portrait" else "has_person"
+        return Filtered(candidate.dataset, candidate.path, reason, stamps)
+    if candidate.kind == "background":
+        return row
+    row |= measure_label(fitted)
+    if fitted is not alpha:  # a mask that was hard has grey edges now, and knows no more than before
+        row |= {"alpha_fit": "resize", "alpha_kind": measure_label(alpha)["alpha_kind"]}
+    return row
 
 
-def _read(path: Path | None, reason: RejectReason) -> bytes:
+def _read(path: str | Path | None, damaged: RejectReason) -> _File:
     if path is None:
-        return b""
+        return _File()
     try:
-        return path.read_bytes()
+        data, found = read_steady(Path(path), _MOST_BYTES)
     except OSError as error:
+        reason: RejectReason = "too_large" if error.errno == errno.EFBIG else damaged
         raise DecodeError(reason, f"can't be read ({error.strerror})") from error
+    return _File(data, found.st_size, found.st_mtime_ns)

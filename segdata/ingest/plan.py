@@ -1,87 +1,214 @@
-"""What an ingest has to do, from what was found and what the catalog knows: pure."""
+"""What an ingest has to do, from what was found and what the catalog knows: pure, but for a stat of each file."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from segdata.ingest.measure import STAMP_COLUMNS, Reading
 from segdata.ingest.reading import Found
-from segdata.records import Candidate, Filtered, Reject
+from segdata.ingest.recipe import SourceRecipe
+from segdata.records import Candidate, Filtered, Reject, Stamps
 
 Row = dict[str, Any]
-Stamps = tuple[int | None, int | None, int | None, int | None]
-STAMP_COLUMNS = ("image_size", "image_mtime_ns", "alpha_size", "alpha_mtime_ns")
+
+
+class Named(NamedTuple):
+    """The columns of `samples` that follow from names and the recipe, and cost no decoding."""
+
+    kind: str
+    split: str
+    group_id: str | None
+    path: str
+    image_uri: str | None
+    alpha_uri: str | None
+    alpha_channel: int | None
+    alpha_index: int | None
+    licence: str | None
+
+
+class Known(NamedTuple):
+    """What a plan has to know of a row of `samples`: a narrow row, since there may be a million."""
+
+    sample_id: str
+    status: str
+    named: Named
+    stamps: Stamps
+    hashes: tuple[str | None, str | None]
+    alpha_fit: str | None
+    pixels: int
+
+
+KNOWN_COLUMNS = (
+    *("sample_id", "status", *Named._fields, *STAMP_COLUMNS),
+    *("image_sha256", "alpha_sha256", "alpha_fit", "width", "height"),
+)
+
+
+def known_rows(columns: Mapping[str, list[Any]]) -> dict[str, Known]:
+    """Rows by sample_id, from the columns `KNOWN_COLUMNS`."""
+    named = map(Named._make, zip(*(columns[name] for name in Named._fields), strict=True))
+    stamps = zip(*(columns[name] for name in STAMP_COLUMNS), strict=True)
+    hashes = zip(columns["image_sha256"], columns["alpha_sha256"], strict=True)
+    pixels = ((width or 0) * (height or 0) for width, height in zip(columns["width"], columns["height"], strict=True))
+    rows = zip(
+        columns["sample_id"], columns["status"], named, stamps, hashes, columns["alpha_fit"], pixels, strict=True
+    )
+    return {row[0]: Known._make(row) for row in rows}
 
 
 @dataclass(frozen=True)
+class Before:
+    """What the catalog knows of a source.
+
+    Attributes:
+        samples: by sample_id, whatever their status.
+        rejects: rows of `rejects` by path.
+        filtered: rows of `filtered` by path.
+    """
+
+    samples: Mapping[str, Known] = field(default_factory=dict)
+    rejects: Mapping[str, Row] = field(default_factory=dict)
+    filtered: Mapping[str, Row] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the recipe and the call say about a source.
+
+    Attributes:
+        source: its section of the recipe.
+        uri_of: how the catalog names a file.
+        verify: read everything again.
+        complete: whether all is looked at; with a limit, what is missing is not gone.
+    """
+
+    source: SourceRecipe
+    uri_of: Callable[[str], str]
+    verify: bool = False
+    complete: bool = True
+
+    @cached_property
+    def reading(self) -> Reading:
+        """How files are read."""
+        return Reading(self.source.alpha_fit, self.source.max_pixels)
+
+    def name(self, candidate: Candidate, before: Known | None) -> Named:
+        """The columns of a candidate that follow from its name and the recipe.
+
+        A sample that was moved to val stays there, and one whose group is known keeps it.
+        """
+        split: str = self.source.split or candidate.split
+        if before is not None and before.named.split == "val" and split == "train":
+            split = "val"
+        return Named(
+            kind=candidate.kind,
+            split=split,
+            group_id=candidate.group_id or (None if before is None else before.named.group_id),
+            path=candidate.path,
+            image_uri=None if candidate.image is None else self.uri_of(os.fspath(candidate.image)),
+            alpha_uri=None if candidate.alpha is None else self.uri_of(os.fspath(candidate.alpha)),
+            alpha_channel=candidate.alpha_channel,
+            alpha_index=candidate.alpha_index,
+            licence=self.source.licence or candidate.licence,
+        )
+
+
+@dataclass
 class IngestPlan:
     """One source, sorted.
 
     Attributes:
-        to_read: new or changed candidates and their stamps.
-        unchanged: rows of `samples` that stay as they are.
+        to_read: new or changed candidates.
+        unchanged: samples that stay as they are, by id, with what their names and the recipe say now.
         rejects: what is rejected without reading, by path: by name, or as before and not changed since.
-        filtered: how many were left out, by reason.
-        gone: rows of `samples` whose files are no longer found.
-        found: candidates and rejects.
+        filtered: what was left out when it was decoded and has not changed since, by path.
+        left_out: how many were left out by name, by reason.
+        gone: ids of samples whose files are no longer found.
     """
 
-    to_read: tuple[tuple[Candidate, Stamps], ...] = ()
-    unchanged: tuple[Row, ...] = ()
+    to_read: list[Candidate] = field(default_factory=list)
+    unchanged: dict[str, Named] = field(default_factory=dict)
     rejects: dict[str, Row] = field(default_factory=dict)
-    filtered: dict[str, int] = field(default_factory=dict)
-    gone: tuple[Row, ...] = ()
-    found: int = 0
+    filtered: dict[str, Row] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    gone: list[str] = field(default_factory=list)
 
 
-def plan_ingest(
-    found: Iterable[Found], known: Mapping[str, Row], rejected: Mapping[str, Row], verify: bool, complete: bool
-) -> IngestPlan:
+def plan_ingest(found: Iterable[Found], before: Before, rules: Rules) -> IngestPlan:
     """Sort what a reader found.
 
     Args:
-        found: by the reader, each name once.
-        known: rows of `samples` of this source by sample_id, whatever their status.
-        rejected: rows of `rejects` of this source by path.
-        verify: read everything again.
-        complete: whether all was found; with a limit, what is missing is not gone.
+        found: by the reader, in its order.
+        before: what the catalog knows of this source.
+        rules: what the recipe and the call say.
     """
-    to_read, unchanged, filtered = [], [], Counter[str]()
-    rejects: dict[str, Row] = {}
-    seen: set[str] = set()
-    count = 0
+    plan = IngestPlan()
+    candidates: dict[str, Candidate] = {}
     for one in found:
         if isinstance(one, Filtered):
-            filtered[one.reason] += 1
-            continue
-        count += 1
-        if isinstance(one, Reject):
-            rejects[one.path] = reject_row(one, (None, None, None, None))
-            continue
-        row, before = known.get(one.sample_id), rejected.get(one.path)
-        seen.add(one.sample_id)
-        if row is not None and row["status"] == "forgotten":
-            count -= 1
-            filtered["forgotten"] += 1
-            continue
-        stamps = stamps_of(one)
-        if not verify and before is not None and stamps == _stamps_in(before):
-            rejects[one.path] = before
-        elif not verify and row is not None and row["status"] == "present" and stamps == _stamps_in(row):
-            unchanged.append(row)
-        else:
-            to_read.append((one, stamps))
-    gone = [row for row in known.values() if complete and row["status"] == "present" and row["sample_id"] not in seen]
-    return IngestPlan(tuple(to_read), tuple(unchanged), rejects, dict(filtered), tuple(gone), count)
+            plan.left_out[one.reason] += 1
+        elif isinstance(one, Reject):
+            plan.rejects[one.path] = refused_row(one)
+        elif candidates.setdefault(one.sample_id, one) is not one:
+            _collide(plan, candidates, one, before.samples.get(one.sample_id))
+    for candidate in candidates.values():
+        _sort_out(plan, candidate, before, rules)
+    if rules.complete:
+        present = (row.sample_id for row in before.samples.values() if row.status == "present")
+        plan.gone = [sample_id for sample_id in present if sample_id not in candidates]
+    return plan
 
 
-def reject_row(reject: Reject, stamps: Stamps) -> Row:
-    """A reject as a row of `rejects`, but for its run."""
-    columns = {"dataset": reject.dataset, "path": reject.path, "reason": reject.reason, "detail": reject.detail}
-    return {**columns, **dict(zip(STAMP_COLUMNS, stamps, strict=True))}
+def _collide(plan: IngestPlan, candidates: dict[str, Candidate], new: Candidate, known: Known | None) -> None:
+    """Two files that differ in their suffix alone have one id: the one that is a sample already, or else the first."""
+    kept, lost = candidates[new.sample_id], new
+    if known is not None and known.named.path == new.path:
+        kept, lost = new, kept
+    candidates[new.sample_id] = kept
+    detail = f"has the id of {kept.path}, {kept.sample_id}: the suffix is no part of it; rename one of them"
+    plan.rejects[lost.path] = refused_row(Reject(lost.dataset, lost.path, "unsafe_path", detail))
+
+
+def _sort_out(plan: IngestPlan, candidate: Candidate, before: Before, rules: Rules) -> None:
+    known = before.samples.get(candidate.sample_id)
+    if known is not None and known.status == "forgotten":
+        plan.left_out["forgotten"] += 1
+        return
+    stamps = stamps_of(candidate)
+    if not rules.verify and stamps[0] is not None:
+        for refused, memory in ((plan.rejects, before.rejects), (plan.filtered, before.filtered)):
+            row = memory.get(candidate.path)
+            if row is not None and _stamps_in(row) == stamps and row["read_as"] == rules.reading.of(candidate):
+                refused[candidate.path] = row
+                return
+        if known is not None and known.status == "present" and known.stamps == stamps:
+            named = rules.name(candidate, known)
+            if _read_alike(named, known, rules.reading):
+                plan.unchanged[candidate.sample_id] = named
+                return
+    plan.to_read.append(candidate)
+
+
+def _read_alike(named: Named, known: Known, reading: Reading) -> bool:
+    """Whether the recipe would read the files of a sample as they were read."""
+    now = (named.kind, named.alpha_channel, named.alpha_index)
+    then = (known.named.kind, known.named.alpha_channel, known.named.alpha_index)
+    fits = known.alpha_fit is None or known.alpha_fit == reading.alpha_fit
+    return now == then and fits and known.pixels <= reading.max_pixels
+
+
+def refused_row(one: Reject | Filtered, read_as: str | None = None) -> Row:
+    """A row of `rejects` or of `filtered`, but for its run."""
+    row = {"dataset": one.dataset, "path": one.path, "reason": one.reason, "read_as": read_as}
+    if isinstance(one, Reject):
+        row["detail"] = one.detail
+    return {**row, **dict(zip(STAMP_COLUMNS, one.stamps or (None,) * 4, strict=True))}
 
 
 def stamps_of(candidate: Candidate) -> Stamps:
@@ -89,12 +216,12 @@ def stamps_of(candidate: Candidate) -> Stamps:
     return (*_stamp(candidate.image), *_stamp(candidate.alpha))
 
 
-def _stamp(path: Path | None) -> tuple[int | None, int | None]:
+def _stamp(path: str | Path | None) -> tuple[int | None, int | None]:
     if path is None:
         return None, None
     try:
-        found = path.stat()
-    except OSError:
+        found = os.stat(path)  # noqa: PTH116  # twice as fast as the method, and called for every file
+    except (OSError, ValueError):
         return None, None
     return found.st_size, found.st_mtime_ns
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from segdata.ingest.reading import Found, image_files, leads_out, require_folders, sample_id
+from segdata.ingest.reading import Found, Tree, require_folders
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import Candidate, Reject, Split
+from segdata.records import Reject, Split
 
 LICENCE = "research use only"
 _SPLITS: dict[str, Split] = {"training": "train", "testing": "test"}
@@ -27,29 +27,19 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
         SourceError: The root is missing, or lacks training/ or testing/.
     """
     require_folders(root, source.name, *_SPLITS)
+    tree = Tree(root, source.name)
     for folder, split in _SPLITS.items():
-        files = {(path.stem, path.parent): path for path in image_files(root / folder)}
-        for (stem, parent), path in files.items():
-            where = path.relative_to(root).as_posix()
-            if stem.endswith(_MATTE):
-                if (stem.removesuffix(_MATTE), parent) not in files:
-                    yield Reject(
-                        source.name, where, "missing_image", f"no {stem.removesuffix(_MATTE)} beside the matte"
-                    )
-                continue
-            matte = files.get((stem + _MATTE, parent))
+        pictures = list(tree.pictures(folder))
+        mattes = tree.by_stem(one for one in pictures if one.stem.endswith(_MATTE))
+        images = [one for one in pictures if not one.stem.endswith(_MATTE)]
+        for image in images:
+            matte = mattes.get(image.stem + _MATTE)
             if matte is None:
-                yield Reject(source.name, where, "missing_alpha", f"no {stem}{_MATTE} beside the image")
-            elif leads_out(path, root) or leads_out(matte, root):
-                yield Reject(source.name, where, "unsafe_path", "a link that leaves the root")
+                name = image.stem.rpartition("/")[2]
+                yield Reject(source.name, image.path, "missing_alpha", f"no {name}{_MATTE} beside the image")
             else:
-                yield Candidate(
-                    dataset=source.name,
-                    sample_id=sample_id(source.name, where),
-                    path=where,
-                    kind="portrait",
-                    split=split,
-                    image=path,
-                    alpha=matte,
-                    licence=LICENCE,
-                )
+                yield tree.pair(image, matte, kind="portrait", split=split, licence=LICENCE)
+        for stem in sorted(mattes.keys() - {image.stem + _MATTE for image in images}):
+            name = stem.rpartition("/")[2].removesuffix(_MATTE)
+            yield Reject(source.name, mattes[stem].path, "missing_image", f"no {name} beside the matte")
+    yield from tree.refused

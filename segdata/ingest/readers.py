@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from segdata.ingest import aisegment, coco, folder, portrait2000
+from segdata.ingest import aisegment, coco, folder, p3m10k, portrait2000, voc
 from segdata.ingest.reading import Found
 from segdata.ingest.recipe import SourceRecipe
 
@@ -15,5 +15,7 @@ READERS: dict[str, Reader] = {
     "portrait2000": portrait2000.read,
     "aisegment": aisegment.read,
     "coco": coco.read,
+    "p3m10k": p3m10k.read,
+    "voc": voc.read,
     "folder": folder.read,
 }

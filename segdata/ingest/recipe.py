@@ -6,7 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-READER_NAMES = ("portrait2000", "aisegment", "coco", "folder")
+from segdata.imaging.decode import MAX_PIXELS
+from segdata.records import AlphaFit
+
+READER_NAMES = ("portrait2000", "aisegment", "coco", "p3m10k", "voc", "folder")
 
 
 class SourceRecipe(BaseModel):
@@ -14,30 +17,37 @@ class SourceRecipe(BaseModel):
 
     Attributes:
         name: begins the sample ids; the reader's name too, unless `reader` says otherwise.
-        reader: portrait2000, aisegment, coco or folder.
+        reader: one of `READER_NAMES`.
         root: the tree's folder, relative to the workspace or absolute.
         split: put all samples here, instead of where the reader puts them.
         licence: kept with each sample; the reader's own by default.
+        alpha_fit: what is done with an alpha of another size than its photo: reject it, or, if it has the same aspect,
+            resize it.
+        max_pixels: a picture whose header says more is rejected as a bomb.
         supercategories: coco: photos with an object of one of these; empty is any.
         images: folder: where the images lie, below the root.
         masks: folder: where their masks lie; empty for backgrounds, which have none.
         mask_suffix: folder: what a mask's name has after the image's, as in `_matte`.
         alpha_channel: folder: the channel of the mask that holds alpha; found out by itself if not given.
-        kind: folder: portrait or background.
+        alpha_index: folder: the masks are label maps, and this class is the person; 255 is ignored.
+        kind: folder, voc: portrait or background; of voc, photos without a person are backgrounds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     root: str = Field(min_length=1)
-    reader: Literal["portrait2000", "aisegment", "coco", "folder"] | None = None
+    reader: Literal["portrait2000", "aisegment", "coco", "p3m10k", "voc", "folder"] | None = None
     split: Literal["train", "test", "pool", "none"] | None = None
     licence: str | None = None
+    alpha_fit: AlphaFit = "reject"
+    max_pixels: int = Field(default=MAX_PIXELS, ge=1)
     supercategories: tuple[str, ...] = ("outdoor", "indoor")
     images: str = "images"
     masks: str = "masks"
     mask_suffix: str = ""
     alpha_channel: int | None = Field(default=None, ge=0, le=3)
+    alpha_index: int | None = Field(default=None, ge=0, le=254)
     kind: Literal["portrait", "background"] = "portrait"
 
     @model_validator(mode="after")

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
-from segdata.catalog.schemas import rows_to_table
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segdata.catalog.renames import carry_over
+from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import map_threads
 from segdata.ingest.measure import measure
-from segdata.ingest.plan import STAMP_COLUMNS, IngestPlan, Row, Stamps, plan_ingest, reject_row
+from segdata.ingest.plan import (
+    KNOWN_COLUMNS,
+    Before,
+    IngestPlan,
+    Known,
+    Row,
+    Rules,
+    known_rows,
+    plan_ingest,
+    refused_row,
+)
 from segdata.ingest.readers import READERS
 from segdata.ingest.reading import Found
 from segdata.ingest.recipe import SourceRecipe
+from segdata.ingest.renames import Vanished
 from segdata.records import Candidate, Filtered, Progress, Reject
 
 _SHARD = 2000
+_LOOK_AHEAD = 64  # pairs a thread: enough to go on while a shard is committed; what waits are rows, not pictures
 
 
 @dataclass(frozen=True)
@@ -39,16 +55,18 @@ class SourceCounts:
     Attributes:
         found: pictures that are or should be samples: added + changed + unchanged + rejected.
         added, changed, unchanged: samples, by what the catalog knew of them.
-        gone: samples whose files are no longer there.
+        renamed: how many of those added, or back again, have the bytes of one that vanished, and so continue it.
+        gone: samples whose files are no longer there, those renamed included.
         rejected: what can't become a sample.
         filtered: what is merely unwanted, by reason; not in `found`.
-        decoded: files pairs that were read.
+        decoded: file pairs that were read.
     """
 
     found: int
     added: int
     changed: int
     unchanged: int
+    renamed: int
     gone: int
     rejected: int
     filtered: dict[str, int]
@@ -95,49 +113,178 @@ def run(context: RunContext, sources: Sequence[SourceRecipe], options: IngestOpt
     Raises:
         SourceError: A root is missing or has another layout; sources before it are in the catalog.
     """
-    found = {source.name: _ingest_source(context, source, options or IngestOptions()) for source in sources}
+    found = {}
     reasons: Counter[str] = Counter()
-    for _, by_reason in found.values():
-        reasons.update(by_reason)
-    return IngestResult({name: counts for name, (counts, _) in found.items()}, dict(reasons))
+    for source in sources:
+        ingest = _Ingest(context, source, options or IngestOptions())
+        found[source.name] = ingest.run()
+        reasons.update(row["reason"] for row in ingest.rejects.values())
+    return IngestResult(found, dict(reasons))
 
 
-def _ingest_source(
-    context: RunContext, source: SourceRecipe, options: IngestOptions
-) -> tuple[SourceCounts, Counter[str]]:
-    catalog = context.catalog
-    where = f"dataset = '{source.name}'"
-    known = {row["sample_id"]: row for row in catalog.read("samples", where=where).to_pylist()}
-    rejected = {row["path"]: row for row in catalog.read("rejects", where=where).to_pylist()}
-    context.progress(Progress("ingest", source.name, 0, None, note="looking for files"))
-    root = context.workspace.resolve(source.root).resolve()
-    reader = READERS[source.reader_name]
-    found = _limited(reader(root, source), context.limit)
-    plan = plan_ingest(found, known, rejected, options.verify, complete=context.limit is None)
-    rejects = dict(plan.rejects)
-    counts: Counter[str] = Counter()
-    if not context.dry_run:
-        for rows, refused in _read_in_shards(context, source, plan, known):
-            counts.update(_commit(context, rows, known))
-            rejects |= refused
-        _write_rejects(context, source, rejects, rejected, complete=context.limit is None)
-        _mark_gone(context, plan, rejects, known)
-    else:
-        counts.update("changed" if one.sample_id in known else "added" for one, _ in plan.to_read)
-    context.progress(Progress("ingest", source.name, plan.found, plan.found))
-    return (
-        SourceCounts(
-            found=plan.found,
+class _Ingest:
+    """One source on its way into the catalog.
+
+    Args:
+        context: of the run.
+        source: its section of the recipe.
+        options: of the call.
+
+    Attributes:
+        rejects, filtered: rows by path, as they are to be in the end.
+    """
+
+    def __init__(self, context: RunContext, source: SourceRecipe, options: IngestOptions) -> None:
+        self._context, self._source = context, source
+        self._before = _before(context, source.name)
+        self._rules = Rules(source, _namer(context), options.verify, complete=context.limit is None)
+        self._counts: Counter[str] = Counter()
+        self.rejects: dict[str, Row] = {}
+        self.filtered: dict[str, Row] = {}
+
+    def run(self) -> SourceCounts:
+        """Find, read, commit, count."""
+        context, source = self._context, self._source
+        context.progress(Progress("ingest", source.name, 0, None, note="looking for files"))
+        root = context.workspace.resolve(source.root).resolve()
+        found = _limited(READERS[source.reader_name](root, source), context.limit)
+        plan = plan_ingest(found, self._before, self._rules)
+        self.rejects, self.filtered = dict(plan.rejects), dict(plan.filtered)
+        if context.dry_run:
+            known = self._before.samples
+            self._counts.update("changed" if one.sample_id in known else "added" for one in plan.to_read)
+        else:
+            self._read(plan)
+            self._write_refused("rejects", self.rejects, self._before.rejects)
+            self._write_refused("filtered", self.filtered, self._before.filtered)
+            self._update(plan)
+        counts = self._told(plan)
+        context.progress(Progress("ingest", source.name, counts.found, counts.found))
+        return counts
+
+    def _told(self, plan: IngestPlan) -> SourceCounts:
+        counts = self._counts
+        unchanged = len(plan.unchanged) + counts["unchanged"]
+        filtered = plan.left_out + Counter(row["reason"] for row in self.filtered.values())
+        return SourceCounts(
+            found=counts["added"] + counts["changed"] + unchanged + len(self.rejects),
             added=counts["added"],
             changed=counts["changed"],
-            unchanged=len(plan.unchanged) + counts["unchanged"],
+            unchanged=unchanged,
+            renamed=counts["renamed"],
             gone=len(plan.gone),
-            rejected=len(rejects),
-            filtered=plan.filtered,
-            decoded=0 if context.dry_run else len(plan.to_read),
-        ),
-        Counter(row["reason"] for row in rejects.values()),
-    )
+            rejected=len(self.rejects),
+            filtered=dict(filtered),
+            decoded=counts["decoded"],
+        )
+
+    def _read(self, plan: IngestPlan) -> None:
+        """Measure what has to be read, and commit it, a shard at a time."""
+        context, reading = self._context, self._rules.reading
+        vanished = Vanished(self._before.samples, plan.gone, plan.unchanged)
+        measured = map_threads(
+            lambda one: (one, measure(one, reading)), plan.to_read, context.workers, look_ahead=_LOOK_AHEAD
+        )
+        counted = self._watched(measured, len(plan.to_read))
+        while shard := list(islice(counted, _SHARD)):
+            rows, old = [], {}
+            for candidate, answer in shard:
+                if isinstance(answer, Reject | Filtered):
+                    self._refuse(candidate, answer)
+                    continue
+                self._counts["decoded"] += 1
+                row, renamed = self._row(candidate, answer, vanished)
+                rows.append(row)
+                if renamed is not None:
+                    old[renamed.sample_id] = row["sample_id"]
+            self._commit(rows, old)
+
+    def _watched(self, measured: Iterator[Any], total: int) -> Iterator[Any]:
+        for count, one in enumerate(measured, 1):
+            self._context.progress(Progress("ingest", self._source.name, count, total))
+            yield one
+
+    def _refuse(self, candidate: Candidate, answer: Reject | Filtered) -> None:
+        self._counts["decoded"] += answer.stamps is not None
+        kept = self.rejects if isinstance(answer, Reject) else self.filtered
+        kept[answer.path] = refused_row(answer, self._rules.reading.of(candidate))
+
+    def _row(self, candidate: Candidate, measured: Row, vanished: Vanished) -> tuple[Row, Known | None]:
+        """A candidate's row of `samples`, and the vanished sample that it continues, if it does."""
+        before = self._before.samples.get(candidate.sample_id)
+        hashes = (measured["image_sha256"], measured["alpha_sha256"])
+        renamed = None
+        if before is None or before.status == "gone":
+            renamed = vanished.take(candidate.sample_id, hashes)
+        named = self._rules.name(candidate, renamed or before)
+        if renamed is not None and named.group_id is None:
+            # val is cut by the hash of a group's name: under its new name a training sample could become val
+            named = named._replace(group_id=renamed.sample_id)
+        if before is None:
+            self._counts["added"] += 1
+        else:
+            same = before.status == "present" and before.hashes == hashes
+            self._counts["unchanged" if same else "changed"] += 1
+        self._counts["renamed"] += renamed is not None
+        columns = {"sample_id": candidate.sample_id, "dataset": candidate.dataset, "status": "present"}
+        return {**columns, **named._asdict(), "run_id": self._context.run_id, **measured}, renamed
+
+    def _commit(self, rows: list[Row], old: Mapping[str, str]) -> None:
+        """Write one shard, and mark what its samples were called before: scores first, so that a kill loses none."""
+        catalog = self._context.catalog
+        table = rows_to_table("samples", rows)
+        if old:
+            hashes = {name: self._before.samples[name].hashes for name in old}
+            carry_over(catalog, old, hashes)
+            table = pa.concat_tables([table, self._changed({name: {"status": "gone"} for name in old})])
+        catalog.merge("samples", table)
+
+    def _write_refused(self, table: str, rows: dict[str, Row], before: Mapping[str, Row]) -> None:
+        """Make the source's rejects those of this ingest; what has not changed is not written."""
+
+        def told(some: Mapping[str, Row]) -> dict[str, Row]:
+            return {path: {**row, "run_id": None} for path, row in some.items()}
+
+        kept = rows if self._rules.complete else {**before, **rows}
+        if told(kept) != told(before):
+            new = [{"run_id": self._context.run_id, **row} for row in kept.values()]
+            where = f"target.dataset = '{self._source.name}'"
+            self._context.catalog.replace(table, rows_to_table(table, new), where)
+
+    def _update(self, plan: IngestPlan) -> None:
+        """What vanished, can no longer be read, or is unwanted by now is kept as gone; names follow the recipe."""
+        samples = self._before.samples
+        refused = self.rejects.keys() | self.filtered.keys()
+        lost = [row.sample_id for row in samples.values() if row.status == "present" and row.named.path in refused]
+        changes: dict[str, Row] = {
+            name: named._asdict() for name, named in plan.unchanged.items() if samples[name].named != named
+        }
+        changes |= {name: {"status": "gone"} for name in (*plan.gone, *lost)}
+        self._context.catalog.merge("samples", self._changed(changes))
+
+    def _changed(self, changes: Mapping[str, Row]) -> pa.Table:
+        """Rows of `samples` as they are, but for some columns."""
+        if not changes:
+            return SCHEMAS["samples"].empty_table()
+        rows = self._context.catalog.read("samples", where=f"dataset = '{self._source.name}'")
+        rows = rows.filter(pc.is_in(rows["sample_id"], pa.array(list(changes), pa.string())))
+        run = {"run_id": self._context.run_id}
+        return rows_to_table("samples", [{**row, **changes[row["sample_id"]], **run} for row in rows.to_pylist()])
+
+
+def _namer(context: RunContext) -> Callable[[str], str]:
+    """`Workspace.uri_of` for a normal absolute path, without making a Path of each of 68,000."""
+    inside = f"{context.workspace.root}/"
+    return lambda path: path.removeprefix(inside)
+
+
+def _before(context: RunContext, name: str) -> Before:
+    """What the catalog knows of a source."""
+    where = f"dataset = '{name}'"
+    samples = context.catalog.read("samples", KNOWN_COLUMNS, where=where)
+    columns = {column: samples[column].to_pylist() for column in samples.column_names}
+    refused = (context.catalog.read(table, where=where).to_pylist() for table in ("rejects", "filtered"))
+    return Before(known_rows(columns), *({row["path"]: row for row in rows} for rows in refused))
 
 
 def _limited(found: Iterator[Found], limit: int | None) -> Iterator[Found]:
@@ -151,95 +298,3 @@ def _limited(found: Iterator[Found], limit: int | None) -> Iterator[Found]:
         if taken > limit:
             return
         yield one
-
-
-def _read_in_shards(
-    context: RunContext, source: SourceRecipe, plan: IngestPlan, known: dict[str, Row]
-) -> Iterator[tuple[list[Row], dict[str, Row]]]:
-    """The rows and rejects of what has to be read, a shard at a time."""
-    total = len(plan.to_read)
-    measured = map_threads(lambda pair: (pair, measure(pair[0])), plan.to_read, context.workers)
-    done = 0
-    while taken := list(islice(_counted(context, source, measured, done, total), _SHARD)):
-        done += len(taken)
-        rows, rejects = [], {}
-        for (candidate, stamps), answer in taken:
-            if isinstance(answer, Reject):
-                rejects[answer.path] = reject_row(answer, stamps)
-            else:
-                rows.append(_row(context, source, candidate, stamps, answer, known.get(candidate.sample_id)))
-        yield rows, rejects
-
-
-def _counted(
-    context: RunContext, source: SourceRecipe, measured: Iterator[Any], done: int, total: int
-) -> Iterator[Any]:
-    for count, one in enumerate(measured, done + 1):
-        context.progress(Progress("ingest", source.name, count, total))
-        yield one
-
-
-def _row(
-    context: RunContext, source: SourceRecipe, candidate: Candidate, stamps: Stamps, measured: Row, before: Row | None
-) -> Row:
-    split = source.split or candidate.split
-    # Val was cut from train by group; a file that changed does not change sides.
-    if before is not None and before["split"] == "val" and split == "train":
-        split = "val"
-    uri_of = context.workspace.uri_of
-    return {
-        "sample_id": candidate.sample_id,
-        "dataset": candidate.dataset,
-        "kind": candidate.kind,
-        "split": split,
-        "status": "present",
-        "group_id": candidate.group_id,
-        "path": candidate.path,
-        "image_uri": uri_of(candidate.image) if candidate.image else None,
-        "alpha_uri": uri_of(candidate.alpha) if candidate.alpha else None,
-        "alpha_channel": candidate.alpha_channel,
-        "licence": source.licence or candidate.licence,
-        "run_id": context.run_id,
-        **dict(zip(STAMP_COLUMNS, stamps, strict=True)),
-        **measured,
-    }
-
-
-def _commit(context: RunContext, rows: list[Row], known: dict[str, Row]) -> Counter[str]:
-    """Write one shard's rows, and count what they mean."""
-    counts: Counter[str] = Counter()
-    for row in rows:
-        before = known.get(row["sample_id"])
-        if before is None:
-            counts["added"] += 1
-        elif before["status"] == "present" and _hashes(before) == _hashes(row):
-            counts["unchanged"] += 1
-        else:
-            counts["changed"] += 1
-    context.catalog.merge("samples", rows_to_table("samples", rows))
-    return counts
-
-
-def _write_rejects(
-    context: RunContext, source: SourceRecipe, rejects: dict[str, Row], before: dict[str, Row], complete: bool
-) -> None:
-    """Make the source's rejects those of this ingest; what has not changed is not written."""
-
-    def told(rows: dict[str, Row]) -> dict[str, Row]:
-        return {path: {**row, "run_id": None} for path, row in rows.items()}
-
-    kept = rejects if complete else {**before, **rejects}
-    if told(kept) != told(before):
-        rows = [{"run_id": context.run_id, **row} for row in kept.values()]
-        context.catalog.replace("rejects", rows_to_table("rejects", rows), f"target.dataset = '{source.name}'")
-
-
-def _mark_gone(context: RunContext, plan: IngestPlan, rejects: dict[str, Row], known: dict[str, Row]) -> None:
-    """Samples whose files vanished, or can no longer be read, are kept, and no longer used."""
-    bad = [row for row in known.values() if row["status"] == "present" and row["path"] in rejects]
-    rows = {row["sample_id"]: {**row, "status": "gone", "run_id": context.run_id} for row in (*plan.gone, *bad)}
-    context.catalog.merge("samples", rows_to_table("samples", list(rows.values())))
-
-
-def _hashes(row: Row) -> tuple[str | None, str | None]:
-    return row["image_sha256"], row["alpha_sha256"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -18,9 +20,43 @@ def read_bytes(path: Path) -> bytes:
         StorageError: It is not there, or can't be read; the message names it.
     """
     try:
-        return path.read_bytes()
+        return read_steady(path)[0]
     except OSError as error:
         raise StorageError(f"{path}: can't be read ({_reason(error)}); check that it exists and is readable") from error
+
+
+def read_steady(path: Path, most: int | None = None) -> tuple[bytes, os.stat_result]:
+    """All bytes of a regular file, as they were at one moment, and what the file system says of them.
+
+    A file that somebody writes meanwhile is read once more. A FIFO or a device, which would be waited for without
+    end, is refused.
+
+    Args:
+        path: links are followed.
+        most: refuse a file of more bytes before reading it.
+
+    Raises:
+        OSError: It can't be read, is no regular file, is too large (errno EFBIG), or changes as often as it is read.
+    """
+    for _ in range(2):
+        _refuse_irregular(path.stat())  # before opening it: opening a device may do something
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb", buffering=0) as file:
+            before = os.fstat(handle)
+            _refuse_irregular(before)
+            if most is not None and before.st_size > most:
+                raise OSError(errno.EFBIG, f"{before.st_size:,} bytes; at most {most:,} are read")
+            data = file.readall()
+            after = os.fstat(handle)
+        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and len(data) == after.st_size:
+            return data, after
+    raise OSError(errno.EBUSY, "it changes while it is read; wait until it is written, and try again")
+
+
+def _refuse_irregular(found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe, socket or device"
+        raise OSError(errno.EINVAL, f"{kind}, and no file")
 
 
 def sha256_of(data: bytes) -> str:

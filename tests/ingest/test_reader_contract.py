@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,13 @@ def portrait2000_folders(root: Path, names: list[str]) -> None:
     (root / "testing").mkdir(parents=True, exist_ok=True)
 
 
+def voc_lists(root: Path, names: list[str]) -> None:
+    lists = root / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True, exist_ok=True)
+    (lists / "train.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    (lists / "val.txt").write_text("")
+
+
 LAYOUTS = {
     "portrait2000": Layout(
         image=lambda name: f"training/{name}.png",
@@ -71,6 +79,18 @@ LAYOUTS = {
         write_label=rgba,
     ),
     "coco": Layout(image=lambda name: f"val2017/{name}.jpg", label=None, split="none", finish=coco_annotations),
+    "p3m10k": Layout(
+        image=lambda name: f"train/blurred_image/{name}.jpg",
+        label=lambda name: f"train/mask/{name}.png",
+        split="train",
+    ),
+    "voc": Layout(
+        image=lambda name: f"JPEGImages/{name}.jpg",
+        label=lambda name: f"SegmentationClass/{name}.png",
+        split="train",
+        write_label=lambda mask: mask.astype(np.uint8) * 15,
+        finish=voc_lists,
+    ),
     "folder": Layout(image=lambda name: f"images/{name}.jpg", label=lambda name: f"masks/{name}.png", split="train"),
 }
 NAMES = ["00001", "00002", "café 3"]
@@ -179,6 +199,26 @@ def test_a_link_that_leaves_the_root_is_refused(reader: str, layout: Layout, tre
     place.symlink_to(outside)
     refused = [one for one in read(reader, tree) if isinstance(one, Reject)]
     assert [(one.path, one.reason) for one in refused] == [(layout.image("00002"), "unsafe_path")]
+
+
+def test_a_link_to_a_folder_is_refused_and_ends_no_walk_in_a_circle(reader: str, layout: Layout, tree: Path) -> None:
+    folder = (tree / layout.image("00001")).parent
+    (folder / "round").symlink_to(folder)
+    found = list(read(reader, tree))
+    assert [one.path for one in found if isinstance(one, Candidate)] == [layout.image(name) for name in NAMES]
+    refused = [one for one in found if isinstance(one, Reject)]
+    circle = (folder / "round").relative_to(tree).as_posix()
+    assert [(one.path, one.reason) for one in refused] == [(circle, "unsafe_path")]
+
+
+def test_a_name_that_is_not_utf8_is_refused_in_letters(reader: str, layout: Layout, tree: Path) -> None:
+    if reader in ("coco", "voc"):
+        pytest.skip("reads the names that its lists give, which are UTF-8")
+    for place in (layout.image("00001"), layout.label("00001") if layout.label else ""):
+        path = tree / place
+        path.rename(os.fsdecode(os.fsencode(path).replace(b"00001", b"caf\xe9")))
+    refused = [one for one in read(reader, tree) if isinstance(one, Reject)]
+    assert [(one.path, one.reason) for one in refused] == [(layout.image("caf\\xe9"), "unsafe_path")]
 
 
 def test_an_image_without_its_label_is_rejected_under_its_own_path(reader: str, layout: Layout, tree: Path) -> None:

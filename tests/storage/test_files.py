@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from segdata.errors import StorageError
-from segdata.storage.files import atomic_write, read_bytes, sha256_of
+from segdata.storage.files import atomic_write, read_bytes, read_steady, sha256_of
 
 
 def test_a_write_leaves_no_temporary_file_behind(tmp_path: Path) -> None:
@@ -47,3 +48,51 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_the_hash_is_that_of_the_bytes() -> None:
     # FIPS 180-2, appendix B.1
     assert sha256_of(b"abc").startswith("ba7816bf8f01cfea")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="a pipe, socket or device, and no file"):
+        read_steady(tmp_path / "pipe")
+    with pytest.raises(StorageError, match="pipe: can't be read"):
+        read_bytes(tmp_path / "pipe")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(10**12)
+    with pytest.raises(OSError, match="1,000,000,000,000 bytes; at most 1,000 are read") as caught:
+        read_steady(tmp_path / "sparse", most=1000)
+    assert caught.value.errno == errno.EFBIG
+
+
+class Growing:
+    """A file system on which a file grows whenever it is looked at, so many times."""
+
+    def __init__(self, path: Path, times: int) -> None:
+        self._path, self._left, self._fstat = path, times, os.fstat
+
+    def __call__(self, handle: int) -> os.stat_result:
+        found = self._fstat(handle)
+        if self._left:
+            self._left -= 1
+            with self._path.open("ab") as file:
+                file.write(b"more")
+        return found
+
+
+@pytest.mark.parametrize(("times", "expected"), [(0, b"old"), (1, b"oldmore")])
+def test_a_file_that_changes_while_it_is_read_is_read_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, expected: bytes
+) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    monkeypatch.setattr(os, "fstat", Growing(tmp_path / "file", times))
+    data, found = read_steady(tmp_path / "file")
+    assert (data, found.st_size) == (expected, len(expected))
+
+
+def test_a_file_that_never_rests_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    monkeypatch.setattr(os, "fstat", Growing(tmp_path / "file", 99))
+    with pytest.raises(OSError, match="it changes while it is read"):
+        read_steady(tmp_path / "file")

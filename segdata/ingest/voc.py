@@ -1,0 +1,77 @@
+"""PASCAL VOC 2012, the person of its segmentations.
+
+    <root>/JPEGImages/2007_000027.jpg                 17,125 photos
+    <root>/SegmentationClass/2007_000027.png          2,913 label maps: 15 is person, 255 is ignore
+    <root>/ImageSets/Segmentation/train.txt  val.txt  the names of 1,464 and of 1,449
+
+Photos without a label map are left out. Whether a map shows a person is known once it is decoded: without one the
+photo is left out as no_person, or with kind = "background" it is taken as one, and those with a person are left out.
+What happens to ignored pixels is told in `segdata.imaging.label_maps`. VOC's val is what papers report on, and so
+test here; without the lists all is train.
+
+Source:
+    Everingham et al., "The PASCAL Visual Object Classes Challenge: A Retrospective", IJCV 2015.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from segdata.errors import SourceError
+from segdata.ingest.reading import Found, Tree, fault_of, printable, require_folders
+from segdata.ingest.recipe import SourceRecipe
+from segdata.records import Filtered, Reject, Split
+
+LICENCE = "PASCAL VOC: photos under Flickr's terms of use"
+PERSON = 15
+_IMAGES, _MAPS, _LISTS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentation"
+_SPLITS: dict[str, Split] = {"train": "train", "val": "test"}
+
+
+def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
+    """Find the segmented photos, by name alone.
+
+    Raises:
+        SourceError: The root is missing, lacks JPEGImages/ or SegmentationClass/, or a list can't be read.
+    """
+    require_folders(root, source.name, _IMAGES, _MAPS)
+    tree = Tree(root, source.name)
+    maps = tree.by_stem(tree.pictures(_MAPS), len(_MAPS) + 1)
+    images = tree.by_stem(tree.pictures(_IMAGES), len(_IMAGES) + 1)
+    splits = _listed(root, source.name) or dict.fromkeys(maps, "train")
+    for name, split in sorted(splits.items()):
+        image, label = images.get(name), maps.get(name)
+        if fault := fault_of(name):
+            yield Reject(source.name, printable(f"{_IMAGES}/{name}.jpg"), "unsafe_path", f"a listed name {fault}")
+        elif image is None:
+            where = label.path if label else printable(f"{_IMAGES}/{name}.jpg")
+            yield Reject(source.name, where, "missing_image", f"no {printable(name)} in {_IMAGES}/")
+        elif label is None:
+            yield Reject(source.name, image.path, "missing_alpha", f"listed, and no {name} in {_MAPS}/")
+        else:
+            yield tree.pair(
+                image,
+                label,
+                kind=source.kind,
+                split=split if source.kind == "portrait" else "none",
+                alpha_index=PERSON,
+                licence=LICENCE,
+            )
+    for name in sorted(images.keys() - splits.keys()):
+        yield Filtered(source.name, images[name].path, "not_segmented")
+    yield from tree.refused
+
+
+def _listed(root: Path, dataset: str) -> dict[str, Split]:
+    """The split of every name that the lists hold. A name is looked up among the files that there are, never opened."""
+    splits: dict[str, Split] = {}
+    for name, split in _SPLITS.items():
+        file = root / _LISTS / f"{name}.txt"
+        if file.is_file():
+            try:
+                lines = file.read_text(encoding="utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise SourceError(f"source {dataset}: {file}: can't be read ({error}); unpack it again") from error
+            splits |= {line.strip(): split for line in lines if line.strip()}
+    return splits

@@ -1,0 +1,245 @@
+"""Files that are broken, or want to be: each is refused by name, none is believed, and nothing is printed."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+
+from segdata.imaging.decode import MAX_PIXELS, DecodeError, decode_alpha, decode_image
+
+# Pillow warns of what is odd in a TIFF; ingest keeps that from stderr, and pytest would list it.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+ROWS, COLUMNS = np.mgrid[:64, :96]
+SMOOTH = np.dstack([ROWS * 3, COLUMNS * 2, (ROWS + COLUMNS)]).astype(np.uint8)
+
+
+def saved(picture: np.ndarray, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Pillow.fromarray(picture).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def refusal(data: bytes) -> str:
+    with pytest.raises(DecodeError) as caught:
+        decode_image(data)
+    return caught.value.reason
+
+
+BASELINE = saved(SMOOTH, "JPEG", quality=95)
+PROGRESSIVE = saved(SMOOTH, "JPEG", quality=95, progressive=True)
+EOI = b"\xff\xd9"
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+@pytest.mark.parametrize("whole", [BASELINE, PROGRESSIVE], ids=["baseline", "progressive"])
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9, 0.99])
+@pytest.mark.parametrize("closed", [b"", EOI, b"\0" * 500], ids=["cut", "closed", "zeros"])
+def test_a_jpeg_that_was_cut_is_no_picture_whatever_was_put_behind(whole: bytes, kept: float, closed: bytes) -> None:
+    assert refusal(whole[: int(len(whole) * kept)] + closed) == "unreadable_image"
+
+
+def test_each_scan_of_a_progressive_jpeg_is_followed_to_its_end() -> None:
+    scans = [place for place in range(len(PROGRESSIVE) - 1) if PROGRESSIVE[place : place + 2] == b"\xff\xda"]
+    assert len(scans) > 5
+    for place in scans[1:]:
+        # cut before a scan, with an end marker hidden in a comment, where a search for one would find it
+        assert refusal(PROGRESSIVE[:place] + segment(0xFE, b"see" + EOI)) == "unreadable_image"
+    first = scans[1]
+    commented = PROGRESSIVE[:first] + segment(0xFE, b"see" + EOI) + PROGRESSIVE[first:]
+    assert decode_image(commented).shape == SMOOTH.shape
+
+
+@pytest.mark.parametrize("whole", [BASELINE, PROGRESSIVE], ids=["baseline", "progressive"])
+@pytest.mark.parametrize("behind", [b"\0", b"garbage" * 99, BASELINE, EOI])
+def test_what_follows_a_whole_jpeg_is_nobodys_business(whole: bytes, behind: bytes) -> None:
+    assert (decode_image(whole + behind) == decode_image(whole)).all()
+
+
+def test_a_thumbnail_in_the_header_does_not_make_a_jpeg_whole() -> None:
+    start = BASELINE[:2] + segment(0xE2, saved(SMOOTH[:8, :8], "JPEG")) + BASELINE[2:]
+    assert decode_image(start).shape == SMOOTH.shape
+    assert refusal(start[:-200]) == "unreadable_image"
+
+
+def test_a_jpeg_of_endless_scans_is_refused() -> None:
+    place = PROGRESSIVE.rindex(b"\xff\xda")
+    last = PROGRESSIVE[place:-2]
+    assert refusal(PROGRESSIVE[:-2] + last * 2000 + EOI) == "unreadable_image"
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def png(width: int, height: int, data: bytes, bits: int = 8, colour: int = 2) -> bytes:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def zeros(count: int) -> bytes:
+    packer = zlib.compressobj(9)
+    return b"".join(packer.compress(bytes(1 << 20)) for _ in range(count >> 20)) + packer.flush()
+
+
+def frame(width: int, height: int) -> bytes:
+    """A JPEG with another size in its header."""
+    place = BASELINE.index(b"\xff\xc0") + 5
+    return BASELINE[:place] + struct.pack(">HH", height, width) + BASELINE[place + 4 :]
+
+
+def sized(kind: str, place: int, layout: str, *size: int) -> bytes:
+    data = saved(SMOOTH, kind)
+    packed = struct.pack(layout, *size)
+    return data[:place] + packed + data[place + len(packed) :]
+
+
+BOMBS = {
+    "2^31-1 squared": png(2**31 - 1, 2**31 - 1, zlib.compress(bytes(9))),
+    "144 million zeros": png(12_000, 12_000, zeros(12_000 * 12_001), colour=0),
+    "JPEG of 65535 squared": frame(65_535, 65_535),
+    "BMP of 2^31-1 squared": sized("BMP", 18, "<ii", 2**31 - 1, 2**31 - 1),
+    "BMP of 12000 squared": sized("BMP", 18, "<ii", 12_000, 12_000),
+    "GIF of 65535 squared": sized("GIF", 6, "<HH", 65_535, 65_535),
+}
+
+
+@pytest.mark.parametrize("data", BOMBS.values(), ids=BOMBS)
+def test_a_bomb_is_refused_by_its_header(data: bytes) -> None:
+    assert len(data) < 300_000
+    for decode in (decode_image, lambda data: decode_alpha(data, None)):
+        with pytest.raises(DecodeError) as caught:
+            decode(data)
+        assert caught.value.reason == "too_large"
+
+
+def test_the_limit_can_be_set_and_is_itself_allowed() -> None:
+    assert MAX_PIXELS < 12_000**2
+    assert decode_image(BASELINE, max_pixels=64 * 96).shape == SMOOTH.shape
+    with pytest.raises(DecodeError, match="96x64 pixels; at most 6,143 are read"):
+        decode_image(BASELINE, max_pixels=64 * 96 - 1)
+
+
+FRAMES = [Pillow.fromarray(SMOOTH), Pillow.fromarray(255 - SMOOTH)]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_an_animation_is_no_photo(kind: str) -> None:
+    buffer = io.BytesIO()
+    FRAMES[0].save(buffer, kind, save_all=True, append_images=FRAMES[1:])
+    with pytest.raises(DecodeError, match="an animated") as caught:
+        decode_image(buffer.getvalue())
+    assert caught.value.reason == "unsupported_format"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "told"),
+    [
+        (b"<!DOCTYPE html><html><body>404</body></html>", "unreadable_image", "a web page"),
+        (b"just some words\n" * 50, "unreadable_image", "no picture"),
+        (b"%PDF-1.7\n", "unsupported_format", "PDF"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "unsupported_format", "SVG"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "unsupported_format", "HEIC"),
+        (saved(SMOOTH, "AVIF"), "unsupported_format", "AVIF"),
+        (saved(SMOOTH, "JPEG2000"), "unsupported_format", "JPEG 2000"),
+        (saved(SMOOTH, "PPM"), "unsupported_format", "Netpbm"),
+    ],
+    ids=["web page", "text", "PDF", "SVG", "HEIC", "AVIF", "JPEG 2000", "Netpbm"],
+)  # fmt: skip
+def test_what_a_file_is_decides_and_not_what_it_is_called(data: bytes, reason: str, told: str) -> None:
+    with pytest.raises(DecodeError, match=told) as caught:
+        decode_image(data)
+    assert caught.value.reason == reason
+
+
+def test_pixels_that_do_not_fill_a_png_are_noticed() -> None:
+    for data in (zlib.compress(bytes(9)), b"no zlib at all", zlib.compress(b"\x09" * 64 * 289)):
+        assert refusal(png(96, 64, data)) == "unreadable_image"
+
+
+SEEDS = [
+    BASELINE,
+    PROGRESSIVE,
+    saved(SMOOTH, "PNG"),
+    saved(SMOOTH[:, :, 0], "PNG"),
+    saved(np.dstack([SMOOTH, SMOOTH[:, :, 0]]), "PNG"),
+    saved(SMOOTH[:, :, 0].astype(np.uint16) * 257, "PNG"),
+    saved(SMOOTH, "WEBP"),
+    saved(SMOOTH, "BMP"),
+    saved(SMOOTH, "TIFF"),
+    saved(SMOOTH, "GIF"),
+]
+# libtiff itself tells of damage on stderr, and Pillow has no switch for that.
+OUTSPOKEN = [saved(SMOOTH, "TIFF", compression=kind) for kind in ("tiff_lzw", "jpeg", "tiff_adobe_deflate")]
+
+
+@st.composite
+def mutations(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
+    """A whole file with some bytes overwritten, and perhaps a piece cut out or repeated."""
+    data = bytearray(draw(st.sampled_from(seeds)))
+    for _ in range(draw(st.integers(0, 6))):
+        # faults in the first bytes, where the headers are, as often as anywhere else
+        place = draw(st.integers(0, len(data) - 1) | st.integers(0, min(200, len(data) - 1)))
+        data[place] = draw(st.integers(0, 255))
+    start, end = sorted(draw(st.tuples(st.integers(0, len(data)), st.integers(0, len(data)))))
+    piece = draw(st.sampled_from([b"", bytes(data[start:end]), bytes(data[start:end]) * 2]))
+    return bytes(data[:start]) + piece + bytes(data[end:])
+
+
+def is_picture_or_refused(data: bytes) -> None:
+    for decode, ndim in ((decode_image, 3), (lambda data, most: decode_alpha(data, None, most), 2)):
+        try:
+            pixels = decode(data, 10_000_000)
+        except DecodeError as error:
+            assert error.detail
+        else:
+            assert pixels.dtype == np.uint8
+            assert pixels.ndim == ndim
+            assert pixels.flags.c_contiguous
+
+
+@pytest.fixture
+def silence(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    yield
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("silence")
+@settings(max_examples=300)
+@given(
+    st.binary(max_size=300) | st.tuples(st.sampled_from(SEEDS), st.binary(max_size=300)).map(lambda x: x[0][:20] + x[1])
+)
+def test_any_bytes_are_a_picture_or_refused(data: bytes) -> None:
+    is_picture_or_refused(data)
+
+
+@pytest.mark.usefixtures("silence")
+@settings(max_examples=400)
+@given(mutations(SEEDS))
+def test_any_damage_is_a_picture_or_refused(data: bytes) -> None:
+    is_picture_or_refused(data)
+
+
+@settings(max_examples=100)
+@given(mutations(OUTSPOKEN))
+def test_any_damage_of_a_compressed_tiff_is_a_picture_or_refused(data: bytes) -> None:
+    is_picture_or_refused(data)
+
+
+@pytest.mark.stress
+@pytest.mark.usefixtures("silence")
+@settings(max_examples=20_000)
+@given(mutations(SEEDS))
+def test_any_damage_is_a_picture_or_refused_at_length(data: bytes) -> None:
+    is_picture_or_refused(data)

@@ -1,0 +1,114 @@
+"""COCO annotations as somebody broke them: an entry that can't be used costs that entry alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from segdata.errors import SourceError
+from segdata.ingest.coco import read
+from segdata.ingest.recipe import SourceRecipe
+from segdata.records import Candidate, Filtered, Reject
+
+CATEGORIES = [
+    {"id": 1, "name": "person", "supercategory": "person"},
+    {"id": 15, "name": "bench", "supercategory": "outdoor"},
+]
+
+
+def write(
+    root: Path, images: Any, annotations: Any, categories: Any = CATEGORIES, photos: tuple[str, ...] = ()
+) -> None:
+    (root / "annotations").mkdir(parents=True, exist_ok=True)
+    (root / "val2017" / "deep").mkdir(parents=True, exist_ok=True)
+    told = {"images": images, "annotations": annotations, "categories": categories}
+    (root / "annotations" / "instances_val2017.json").write_text(json.dumps(told))
+    for name in photos:
+        cv2.imwrite(str(root / "val2017" / name), np.zeros((4, 3, 3), np.uint8))
+
+
+def told(root: Path) -> dict[str, str]:
+    """Path -> what became of it."""
+    answers = {}
+    for one in read(root.resolve(), SourceRecipe(name="coco", root=str(root))):
+        answers[one.path] = one.reason if isinstance(one, Reject | Filtered) else one.kind
+        assert isinstance(one, Candidate | Reject | Filtered)
+    return answers
+
+
+def bench(*image_ids: Any) -> list[dict[str, Any]]:
+    return [{"id": number, "image_id": one, "category_id": 15} for number, one in enumerate(image_ids)]
+
+
+@pytest.mark.parametrize(
+    "file_name",
+    [
+        "../secret.jpg", "a/../../secret.jpg", "/etc/passwd", "C:\\photos\\a.jpg", "http://example.org/a.jpg",
+        "file:///etc/passwd", "a\0.jpg", "", None, 7, ["a.jpg"], "x" * 5000, "\ud800.jpg",
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_path_that_can_not_be_trusted_is_unsafe(tmp_path: Path, file_name: Any) -> None:
+    write(
+        tmp_path, [{"id": 1, "file_name": file_name}, {"id": 2, "file_name": "a.jpg"}], bench(1, 2), photos=("a.jpg",)
+    )
+    answers = told(tmp_path)
+    assert answers.pop("val2017/a.jpg") == "background"
+    assert list(answers.values()) == ["unsafe_path"]
+    next(iter(answers)).encode()  # a table takes it
+
+
+def test_a_very_long_name_below_the_limit_of_paths_is_merely_missing(tmp_path: Path) -> None:
+    write(tmp_path, [{"id": 1, "file_name": "x" * 300 + ".jpg"}], bench(1))
+    assert list(told(tmp_path).values()) == ["missing_image"]
+
+
+def test_broken_entries_cost_nobody_else(tmp_path: Path) -> None:
+    images = [
+        {"id": 1, "file_name": "a.jpg"}, {"file_name": "noid.jpg"}, {"id": [2], "file_name": "list.jpg"}, None, "text",
+        {"id": True, "file_name": "bool.jpg"}, {"id": "s1", "file_name": "text.jpg"}, {"id": 9},
+    ]  # fmt: skip
+    annotations = [
+        *bench(1, "s1", 12345),
+        None,
+        {"image_id": 1},
+        {"category_id": 15},
+        {"image_id": {}, "category_id": []},
+    ]
+    write(tmp_path, images, annotations, photos=("a.jpg", "text.jpg"))
+    assert told(tmp_path) == {
+        "val2017/a.jpg": "unknown_category",  # one of its annotations does not say of what
+        "val2017/noid.jpg": "no_annotations",
+        "val2017/list.jpg": "no_annotations",
+        "val2017/bool.jpg": "no_annotations",
+        "val2017/text.jpg": "background",
+        "val2017/entry 3": "unsafe_path",
+        "val2017/entry 4": "unsafe_path",
+        "val2017/entry 7": "unsafe_path",
+    }
+
+
+def test_two_photos_of_one_id_are_ambiguous_and_a_person_in_either_counts_for_both(tmp_path: Path) -> None:
+    images = [{"id": n, "file_name": f"{name}.jpg"} for n, name in ((1, "a"), (1, "b"), (2, "c"), (2, "d"))]
+    write(tmp_path, images, [*bench(1, 2), {"image_id": 2, "category_id": 1}])
+    assert list(told(tmp_path).values()) == ["ambiguous_id", "ambiguous_id", "has_person", "has_person"]
+
+
+def test_one_file_spelt_in_two_ways_is_listed_twice(tmp_path: Path) -> None:
+    images = [{"id": 1, "file_name": "deep/a.jpg"}, {"id": 2, "file_name": "deep//./a.jpg"}]
+    write(tmp_path, images, bench(1, 2), photos=("deep/a.jpg",))
+    found = list(read(tmp_path.resolve(), SourceRecipe(name="coco", root=str(tmp_path))))
+    assert [type(one) for one in found] == [Candidate, Filtered]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"images": 3, "annotations": [], "categories": []}', "[" * 100_000])
+def test_what_is_no_annotation_file_is_named(tmp_path: Path, text: str) -> None:
+    write(tmp_path, [], [])
+    (tmp_path / "annotations" / "instances_val2017.json").write_text(text)
+    with pytest.raises(SourceError, match=r"instances_val2017\.json: not COCO annotations"):
+        told(tmp_path)
