@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from segdata.records import ProgressCallback, ignore_progress
 
@@ -96,12 +96,23 @@ class OpenWorkspace:
         paths: Iterable[str | os.PathLike[str]],
         out: str | os.PathLike[str],
         model: str | None = None,
-        kind: str = "alpha",
+        kind: Literal["alpha", "mask", "cutout", "background", "id_photo", "group"] = "alpha",
+        **options: Any,
     ) -> dict[str, Any]:
-        """Write predictions for photos; see `segdata predict`."""
-        from segdata.pipeline import commands
+        """Write predictions for photos; see `segdata predict`.
 
-        return commands.predict(self._session, [Path(path) for path in paths], model, Path(out), kind).to_json()
+        Args:
+            paths: photos, or folders of photos.
+            out: where the files go.
+            model: a version's id, name or folder; the promoted one by default.
+            kind: what is made of each photo.
+            options: `background`, `id_photo`, `head_mm` and `jpeg`, as the command's options.
+        """
+        from segdata.pipeline import commands
+        from segdata.predict.pictures import PictureOptions
+
+        wanted = PictureOptions(kind, **options)
+        return commands.predict(self._session, [Path(path) for path in paths], model, Path(out), wanted).to_json()
 
     def status(self) -> dict[str, Any]:
         """What is in the catalog, what ran, what to do next; see `segdata status`."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from segdata.cli import cataloguing, exporting, inspecting, making, working
+from segdata.cli import cataloguing, exporting, inspecting, making, predicting, working
 from segdata.cli.options import with_common_options
 from segdata.cli.printing import print_json, say
 from segdata.privacy import keep_quiet
@@ -88,7 +88,7 @@ for _panel, _functions in (
             working.ablate,
         ),
     ),
-    (_LOOK, (inspecting.status, inspecting.query, working.report, working.predict)),
+    (_LOOK, (inspecting.status, inspecting.query, working.report, predicting.predict)),
 ):
     for _function in _functions:
         _wrapped = with_common_options(_function) if _function.__module__ != making.__name__ else _function

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -261,32 +260,3 @@ def report(common: Common) -> None:
     from segdata.pipeline import commands
 
     execute(common, "report", commands.report, lambda result: say(f"Look at {result['path']}"))
-
-
-def predict(
-    common: Common,
-    paths: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
-    out: Annotated[Path, typer.Option(help="The folder to write to.")],
-    model: _Model = None,
-    alpha: Annotated[bool, typer.Option("--alpha", help="The soft alpha in grey: the default.")] = False,
-    mask: Annotated[bool, typer.Option("--mask", help="Black and white instead.")] = False,
-    cutout: Annotated[bool, typer.Option("--cutout", help="The person on transparent ground instead.")] = False,
-) -> None:
-    """Write one PNG a photo, named after it and as large as it: alpha, mask or cutout."""
-    from segdata.errors import UsageError
-    from segdata.pipeline import commands
-
-    def work(session: Any) -> Any:
-        if alpha + mask + cutout > 1:
-            raise UsageError("predict: one of --alpha, --mask and --cutout, please")
-        kind = "mask" if mask else "cutout" if cutout else "alpha"
-        return commands.predict(session, paths, model, out, kind)
-
-    execute(common, "predict", work, show_predicted)
-
-
-def show_predicted(result: Mapping[str, Any]) -> None:
-    """How many were written, and which could not be."""
-    say(f"{result['written']} written to {result['out']}.")
-    for failed in result["failed"]:
-        say(f"  {failed['path']}: {failed['reason']}")

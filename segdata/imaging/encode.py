@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +12,17 @@ from numpy.typing import NDArray
 from segdata.errors import PixelError
 from segdata.imaging.arrays import Image
 
+_METRES_PER_INCH = 0.0254
+_IHDR_END = 33  # the signature's 8 bytes and the first chunk's 25
 
-def encode_jpeg(image: Image, quality: int = 95) -> bytes:
+
+def encode_jpeg(image: Image, quality: int = 95, dpi: float | None = None) -> bytes:
     """A JPEG with full colour resolution (4:4:4): halved chroma would smear the edges that matter here.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         quality: 1 to 100.
+        dpi: dots an inch, written into the JFIF header and rounded to whole ones; None says nothing.
 
     Raises:
         PixelError: Not such an array.
@@ -28,15 +35,20 @@ def encode_jpeg(image: Image, quality: int = 95) -> bytes:
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]
-    return _encode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    data = _encode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    if dpi is None:
+        return data
+    # JFIF: SOI, APP0 with its length, "JFIF" and a zero, the version; then the unit (1 is inches) and both densities.
+    return data[:13] + struct.pack(">BHH", 1, round(dpi), round(dpi)) + data[18:]
 
 
-def encode_png(array: NDArray[np.uint8]) -> bytes:
+def encode_png(array: NDArray[np.uint8], dpi: float | None = None) -> bytes:
     """A PNG of what is given, without loss.
 
     Args:
         array: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA; uint8. It is compressed at OpenCV's default level: two to
             three times as fast as any level that is asked for.
+        dpi: dots an inch, written as the chunk pHYs; None says nothing.
 
     Raises:
         PixelError: Not such an array.
@@ -48,7 +60,12 @@ def encode_png(array: NDArray[np.uint8]) -> bytes:
         array = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
     elif channels == 4:
         array = cv2.cvtColor(array, cv2.COLOR_RGBA2BGRA)
-    return _encode(".png", array, [])
+    data = _encode(".png", array, [])
+    if dpi is None:
+        return data
+    a_metre = round(dpi / _METRES_PER_INCH)
+    chunk = b"pHYs" + struct.pack(">IIB", a_metre, a_metre, 1)
+    return data[:_IHDR_END] + struct.pack(">I", 9) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[_IHDR_END:]
 
 
 def _encode(suffix: str, array: NDArray[np.uint8], options: list[int]) -> bytes:

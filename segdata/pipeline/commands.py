@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segdata.catalog import models, splits
 from segdata.catalog.training_sets import minable, training_set
@@ -14,6 +14,9 @@ from segdata.ingest.recipe import SourceRecipe
 from segdata.pipeline.recipe import Recipe
 from segdata.pipeline.session import Record, Session
 from segdata.pipeline.training import Plan, Trained, train_version
+
+if TYPE_CHECKING:
+    from segdata.predict.pictures import PictureOptions
 
 
 def ingest(session: Session, names: Sequence[str] = (), root: str | None = None, verify: bool = False) -> Record:
@@ -160,17 +163,36 @@ def report(session: Session) -> Record:
     return record
 
 
-def predict(session: Session, paths: Iterable[Path], model: str | None, out: Path, kind: str) -> Record:
-    """Write a version's prediction for photos."""
+def predict(
+    session: Session, paths: Iterable[Path], model: str | None, out: Path, options: PictureOptions | None = None
+) -> Record:
+    """Write what a version makes of photos.
+
+    Raises:
+        UsageError: Options that don't go together, no such version, a path that is not there.
+        DataError: No photo at all could be used.
+    """
+    from segdata.predict.run import check_any
     from segdata.predict.run import run as run_predict
 
     with session.record("predict") as record:
-        # A folder that is no version of this workspace is fine too: anybody's trained version predicts.
-        folder = Path(model) if model and (Path(model) / "model.toml").is_file() else None
-        if folder is None:
-            folder = session.workspace.resolve(find_model(record.context, model)["uri"])
-        record.result = run_predict(record.context, list(paths), folder, out, kind).to_json()
+        folder = model_folder(record.context, model)
+        result = run_predict(record.context, list(paths), folder, out, options)
+        record.result = result.to_json()
+        check_any(result)
     return record
+
+
+def model_folder(context: RunContext, wanted: str | None) -> Path:
+    """A version's folder: any that holds a trained version, of this workspace or not, else as `find_model` finds it.
+
+    Raises:
+        TooFewSamplesError: Nothing is trained yet.
+        UsageError: No such version, or several.
+    """
+    if wanted and (Path(wanted) / "model.toml").is_file():
+        return Path(wanted)
+    return context.workspace.resolve(find_model(context, wanted)["uri"])
 
 
 def _with_val_cut(context: RunContext, recipe: Recipe) -> RunContext:
