@@ -212,7 +212,7 @@ def _unscored(session: Session, folder: Path, samples: pa.Table) -> int:
     from segdata.mine.run import scoring_options
 
     scorer = identify(folder, scoring_options(session.recipe.mine))
-    return samples.num_rows - len(scores_of(session.workspace.catalog, scorer.scorer_id, samples))
+    return int(samples.num_rows) - len(scores_of(session.workspace.catalog, scorer.scorer_id, samples))
 
 
 def _score(context: RunContext, session: Session, folder: Path, samples: pa.Table) -> int:
