@@ -82,7 +82,7 @@ def query(
 
 def export(
     common: Common,
-    table: Annotated[str, typer.Argument(help="samples, rejects, scores, predictions, selections, models or runs.")],
+    table: Annotated[str, typer.Argument(help="A table: samples, rejects, filtered, scores, selections, models, …")],
     out: Annotated[Path, typer.Argument(help="The file to write: .parquet or .csv.")],
 ) -> None:
     """Write the live rows of a table to one file that any program reads.
