@@ -124,7 +124,7 @@ class OpenWorkspace:
         """The rows of any table of the catalog.
 
         Args:
-            name: samples, rejects, scores, predictions, selections, verdicts, models or runs.
+            name: samples, rejects, filtered, scores, predictions, selections, verdicts, models or runs.
             columns: the columns wanted; all by default.
             where: one boolean SQL expression over its columns.
         """

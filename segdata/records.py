@@ -33,6 +33,8 @@ Stamps = tuple[int | None, int | None, int | None, int | None]
 """Size in bytes and modification time in ns of a sample's image, and of its alpha; None where there is no file."""
 
 VERDICTS: tuple[Verdict, ...] = ("hard", "label_error", "drop", "fine")
+MAX_PIXELS = 120_000_000
+"""More than the largest cameras in common use make (102 and 108 million); a square of 12,000 is a bomb."""
 LABEL_CUT = 128
 """A pixel of a label is foreground from this alpha on (of 255)."""
 

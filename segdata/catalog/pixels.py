@@ -15,7 +15,8 @@ from segdata.catalog.workspace import Workspace
 from segdata.errors import PixelError
 from segdata.imaging.alpha_fit import fit_alpha
 from segdata.imaging.arrays import Alpha, Image
-from segdata.imaging.decode import MAX_PIXELS, DecodeError, decode_alpha, decode_image
+from segdata.imaging.decode import DecodeError, decode_alpha, decode_image
+from segdata.records import MAX_PIXELS
 from segdata.storage.files import read_bytes
 
 

@@ -44,10 +44,10 @@ def fit_alpha(alpha: Alpha, size_hw: tuple[int, int], fit: AlphaFit) -> Alpha:
 
 
 def same_aspect(one_hw: tuple[int, int], other_hw: tuple[int, int]) -> bool:
-    """Whether one size is the other scaled, each side rounded up or down.
+    """Whether one size is the other scaled and both sides rounded the same way, be it up, down or to the nearest.
 
     >>> same_aspect((333, 250), (1000, 750)), same_aspect((300, 250), (1000, 750))
     (True, False)
     """
-    # |h - H w / W| <= 1 for the smaller of the two, times W; or the same with the sides exchanged.
+    # h = sH + a and w = sW + b, with a and b of one sign and below 1, or below a half: |hW - wH| = |aW - bH|
     return abs(one_hw[0] * other_hw[1] - one_hw[1] * other_hw[0]) <= max(*one_hw, *other_hw)

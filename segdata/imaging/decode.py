@@ -10,7 +10,6 @@ alphas alike, each by its own. Colour profiles are not: the numbers of the file 
 from __future__ import annotations
 
 import io
-import struct
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -24,20 +23,17 @@ from numpy.typing import NDArray
 from segdata.imaging.arrays import Alpha, Image
 from segdata.imaging.headers import DecodeError, Header, read_header
 from segdata.imaging.label_maps import from_label_map, palette_alpha
-from segdata.records import RejectReason
+from segdata.imaging.orientation import orientation_in, upright
+from segdata.records import MAX_PIXELS, RejectReason
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
 
 __all__ = ["MAX_PIXELS", "DecodeError", "decode_alpha", "decode_image", "read_alpha", "read_image"]
 
-MAX_PIXELS = 120_000_000
-"""More than the largest cameras in common use make (102 and 108 million); a square of 12,000 is a bomb."""
-
 _COLOURED = 24  # of 255: more than JPEG makes of three equal channels
 # libjpeg's words for faults that cost no pixel, or not one that anybody sees.
 _HARMLESS = ("extraneous bytes", "Invalid SOS parameters", "Unknown Adobe", "JFIF", "Inconsistent progression")
-_ORIENTATION, _SHORT = 0x0112, 3  # of the first directory in EXIF, which is laid out as a TIFF file
 
 
 def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
@@ -120,22 +116,22 @@ def _guarded(decode: Callable[[], NDArray[np.uint8]], damaged: RejectReason) -> 
 def _image(data: bytes, max_pixels: int) -> Image:
     header = _small_enough(read_header(data, "unreadable_image"), max_pixels)
     if header.format == "JPEG" and header.channels in (1, 3):
-        return _upright(_jpeg(header, "RGB", "unreadable_image"), _orientation(header.exif))
+        return upright(_jpeg(header, "RGB", "unreadable_image"), orientation_in(header.exif))
     with _open(header, max_pixels, "unreadable_image") as picture:
         orientation = _orientation_of(picture, header)
         if picture.mode.startswith(("I", "F")):
             grey = _to_eight_bits(np.asarray(picture), "unreadable_image", binary=False)
-            return _upright(np.repeat(grey[:, :, None], 3, axis=2), orientation)
+            return upright(np.repeat(grey[:, :, None], 3, axis=2), orientation)
         # by way of RGBA, since Pillow warns about some transparent palettes otherwise
         coloured = picture.convert("RGBA") if picture.mode == "P" else picture
         pixels = np.array(coloured if coloured.mode == "RGB" else coloured.convert("RGB"))
-    return _upright(pixels, orientation)
+    return upright(pixels, orientation)
 
 
 def _alpha(data: bytes, channel: int | None, max_pixels: int, index: int | None) -> Alpha:
     damaged: RejectReason = "unreadable_alpha"
     header = _small_enough(read_header(data, damaged), max_pixels)
-    orientation = _orientation(header.exif)
+    orientation = orientation_in(header.exif)
     if header.format == "JPEG" and header.channels in (1, 3):
         values = _one_channel(_jpeg(header, "GRAY" if header.channels == 1 else "RGB", damaged), channel)
     elif header.format == "PNG" and header.bits == 16 and header.channels > 1:
@@ -149,8 +145,8 @@ def _alpha(data: bytes, channel: int | None, max_pixels: int, index: int | None)
             orientation = _orientation_of(picture, header)
             values = _channel_of(picture, channel, index)
     if index is not None:
-        return _upright(from_label_map(values, index), orientation)
-    return _upright(_to_eight_bits(values, damaged, binary=True), orientation)
+        return upright(from_label_map(values, index), orientation)
+    return upright(_to_eight_bits(values, damaged, binary=True), orientation)
 
 
 def _channel_of(picture: Pillow.Image, channel: int | None, index: int | None) -> NDArray[np.generic]:
@@ -247,35 +243,11 @@ def _plugin(header: Header) -> Callable[[io.BytesIO], Any]:
     return plugins[header.format]
 
 
-def _orientation(exif: bytes) -> int:
-    """1 to 8, as EXIF counts; 1, upright, where there is none or it is damaged: the pixels are what matters."""
-    block = exif.removeprefix(b"Exif\0\0")
-    order = {b"II": "<", b"MM": ">"}.get(block[:2])
-    if order is None or len(block) < 8:
-        return 1
-    (place,) = struct.unpack_from(f"{order}I", block, 4)
-    (count,) = struct.unpack_from(f"{order}H", block, place) if place + 2 <= len(block) else (0,)
-    for entry in range(place + 2, min(place + 2 + 12 * count, len(block) - 11), 12):
-        tag, kind, number, value = struct.unpack_from(f"{order}HHIH", block, entry)
-        if (tag, kind, number) == (_ORIENTATION, _SHORT, 1):
-            return value if 1 <= value <= 8 else 1
-    return 1
-
-
 def _orientation_of(picture: Pillow.Image, header: Header) -> int:
     """Of a loaded picture; Pillow turns a TIFF itself when it loads it."""
     if header.format == "TIFF":
         return 1
-    return _orientation(header.exif or picture.info.get("exif", b""))
-
-
-def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Undo an EXIF orientation: 2 and 4 are mirrored, 3 upside down, 5 to 8 lie on their side."""
-    if orientation >= 5:
-        pixels = cv2.transpose(pixels)
-    code = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
-    turned = pixels if code is None else cv2.flip(pixels, code)
-    return np.ascontiguousarray(turned)
+    return orientation_in(header.exif or picture.info.get("exif", b""))
 
 
 def _one_channel(values: NDArray[np.generic], channel: int | None) -> NDArray[np.generic]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from segdata.imaging.alpha_fit import fit_alpha
-from segdata.imaging.decode import MAX_PIXELS, DecodeError, decode_alpha, decode_image
+from segdata.imaging.decode import DecodeError, decode_alpha, decode_image
 from segdata.imaging.phash import phash
 from segdata.metrics.labels import measure_label
-from segdata.records import AlphaFit, Candidate, Filtered, Reject, RejectReason, Stamps
+from segdata.records import MAX_PIXELS, AlphaFit, Candidate, Filtered, Reject, RejectReason, Stamps
 from segdata.storage.files import read_steady, sha256_of
 
 Row = dict[str, Any]

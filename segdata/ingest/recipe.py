@@ -6,8 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from segdata.imaging.decode import MAX_PIXELS
-from segdata.records import AlphaFit
+from segdata.records import MAX_PIXELS, AlphaFit
 
 READER_NAMES = ("portrait2000", "aisegment", "coco", "p3m10k", "voc", "folder")
 

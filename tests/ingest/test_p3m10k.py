@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -57,3 +59,13 @@ def test_a_part_without_its_mattes_is_one(tree: Path) -> None:
     (tree / "train" / "mask").rename(tree / "train" / "masks")
     with pytest.raises(SourceError, match="lacks train/blurred_image/ and train/mask/"):
         found(tree)
+
+
+def test_a_reader_that_the_recipe_lacks_is_named_with_its_root(
+    tree: Path, tmp_path_factory: pytest.TempPathFactory, segdata: Callable[..., Any]
+) -> None:
+    workspace = tmp_path_factory.mktemp("ws")
+    assert segdata("init", workspace, cwd=workspace).code == 0
+    answer = segdata("ingest", "p3m10k", "--root", tree, "--json", cwd=workspace)
+    assert answer.code == 0, answer.err
+    assert answer.json["sources"]["p3m10k"]["added"] == 3

@@ -239,6 +239,17 @@ def test_a_copy_is_no_rename(context: RunContext, tmp_path: Path) -> None:
     assert (counts.gone, counts.renamed) == (1, 0)
 
 
+def test_a_copy_of_one_that_was_renamed_does_not_continue_the_old_name(context: RunContext, tmp_path: Path) -> None:
+    ingest(context)
+    rename(tmp_path, "1", "b")
+    ingest(context)
+    for folder in ("images", "masks"):
+        path = tmp_path / "data" / folder
+        shutil.copy(path / "b.png", path / "copy.png")
+    counts = ingest(context).sources["mine"]
+    assert (counts.added, counts.renamed) == (1, 0)
+
+
 def test_one_that_comes_back_after_a_while_under_another_name_is_renamed(context: RunContext, tmp_path: Path) -> None:
     ingest(context)
     (tmp_path / "data" / "images" / "1.png").rename(tmp_path / "kept.png")
