@@ -115,7 +115,8 @@ def reason_of(error: BaseException) -> str:
     >>> reason_of(ValueError("Kernel error\\n ↳ No space left (os error 28)\\n   0: <unknown>\\n  at ./x.c:4"))
     'Kernel error: No space left (os error 28)'
     """
-    lines = [line for line in str(error).splitlines() if not re.match(r"\s*(\d+: |at \S*:\d+|Stack backtrace)", line)]
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # some come in colours
+    lines = [line for line in text.splitlines() if not re.match(r"\s*(\d+: |at \S*:\d+|Stack backtrace)", line)]
     return re.sub(r"\s*↳\s*", ": ", " ".join(" ".join(lines).split()))[:400]
 
 
