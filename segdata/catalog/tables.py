@@ -229,7 +229,7 @@ class Catalog:
         if name in self.versions:
             return (
                 f"{file.parent}: version {self.versions[name]} of table {name} can't be read any more: its files were "
-                f"swept away by segdata catalog maintain; what can: {ranges(readable_versions(file.parent))}"
+                f"swept away by segdata catalog maintain; what can: {ranges(readable_versions(file.parent) or [])}"
             )
         return (
             f"{file}: a file of table {name} is gone; restore it, or move {self.path(name)} away and run the commands "
