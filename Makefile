@@ -64,7 +64,7 @@ $(DEMO)/pipelines/portrait.toml: $(DEMO)/data/truth.json
 		--aisegment $(DEMO)/data/aisegment --coco $(DEMO)/data/coco --template demo
 	@touch $@
 
-test: check $(MADE)/mongod $(MADE)/chromium
+test: check $(MADE)/mongod $(MADE)/chromium $(MADE)/strace
 	$(BIN)/python -m pytest -m "not stress"
 	@echo
 	@echo "Passed: format, lint, types, import floors, and the tests counted above. To see it work: make demo"
@@ -79,7 +79,7 @@ format: $(MADE)/install
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-stress: $(MADE)/install $(MADE)/mongod
+stress: $(MADE)/install $(MADE)/mongod $(MADE)/strace
 	$(BIN)/python -m pytest -m stress
 	@echo
 	@echo "Passed: the stress tests counted above."
@@ -93,6 +93,13 @@ docs: $(MADE)/install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo
 	@echo "Look at $(CURDIR)/site/index.html in a browser."
+
+$(MADE)/strace:
+	@mkdir -p $(MADE)
+	@if ! command -v strace > /dev/null; then \
+		$(call debian,strace,for the tests that kill a command at an exact system call); \
+	fi
+	@touch $@
 
 clean:
 	rm -rf $(DEMO) $(MADE) site dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

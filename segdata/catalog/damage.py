@@ -102,15 +102,19 @@ def log_damage(table: Path) -> list[Damage]:
     return [*found, *_checkpoint_damage(table, checkpoints, whole)]
 
 
-def readable_versions(table: Path) -> list[int]:
+def readable_versions(table: Path) -> list[int] | None:
     """The versions of a table whose every data file is still there, by reading its log from the first commit on.
 
-    None are known where the log does not begin with the first commit.
+    Returns:
+        None where that can't be known: other programs than segdata delete old commits.
     """
+    commits = commits_of(table)
+    if not commits or int(commits[0].stem) != 0:
+        return None
     there = {path.name for path in table.glob("*.parquet")}
     missing: set[str] = set()
     found = []
-    for version, commit in enumerate(commits_of(table)):
+    for version, commit in enumerate(commits):
         if int(commit.stem) != version or commit_problem(commit):
             break
         for action in map(json.loads, commit.read_bytes().splitlines()):

@@ -44,7 +44,7 @@ def open_table(path: Path, version: int | None = None) -> DeltaTable | None:
     from deltalake.exceptions import TableNotFoundError
 
     try:
-        with _failures_named(path, "can't be opened"):
+        with _failures_named(path, "can't be opened", TableNotFoundError):
             table = DeltaTable(_uri(path), version=version)
             newest = int(table.version())
     except TableNotFoundError:
@@ -83,7 +83,7 @@ def commit(path: Path, open_or_create: Callable[[], DeltaTable], attempt: Callab
         table = open_or_create()
         before = int(table.version())
         try:
-            with _failures_named(path, "can't be written"):
+            with _failures_named(path, "can't be written", CommitFailedError):
                 attempt(table)
                 _make_durable(path, before, int(table.version()))
         except CommitFailedError:
@@ -115,18 +115,29 @@ def reason_of(error: BaseException) -> str:
     >>> reason_of(ValueError("Kernel error\\n ↳ No space left (os error 28)\\n   0: <unknown>\\n  at ./x.c:4"))
     'Kernel error: No space left (os error 28)'
     """
-    lines = [line for line in str(error).splitlines() if not re.match(r"\s*(\d+: |at \S*:\d+|Stack backtrace)", line)]
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # some come in colours
+    lines = [line for line in text.splitlines() if not re.match(r"\s*(\d+: |at \S*:\d+|Stack backtrace)", line)]
     return re.sub(r"\s*↳\s*", ": ", " ".join(" ".join(lines).split()))[:400]
 
 
+def history_of(path: Path, table: DeltaTable, limit: int | None = None) -> list[dict[str, Any]]:
+    """What the log says of each commit, the newest first: version, timestamp in ms, operation and its metrics.
+
+    Raises:
+        CatalogError: An older commit is broken.
+    """
+    with _failures_named(path, "can't tell its history"):
+        return list(table.history(limit))
+
+
 @contextmanager
-def _failures_named(path: Path, what: str) -> Iterator[None]:
-    """Whatever deltalake raises becomes a CatalogError; but who lost a race, and what is not there, is told as such."""
-    from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+def _failures_named(path: Path, what: str, *but: type[Exception]) -> Iterator[None]:
+    """Whatever deltalake raises becomes a CatalogError; but for what the caller knows better."""
+    from deltalake.exceptions import DeltaError
 
     try:
         yield
-    except (CommitFailedError, TableNotFoundError):
+    except but:
         raise
     except BaseException as error:
         # a panic of the Rust library is no Exception, and it has no public name

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from segdata.catalog import delta
 from segdata.catalog.damage import readable_versions
 from segdata.catalog.schemas import SCHEMAS
 from segdata.catalog.tables import Catalog
@@ -48,7 +49,7 @@ class TableVersion:
         run_id: the run that wrote it; None where that is not known.
         rows: rows inserted or updated; None where the operation does not say.
         deleted: rows deleted; None where the operation does not say.
-        readable: whether all its data files are still there.
+        readable: whether all its data files are still there; None where that can't be known.
     """
 
     table: str
@@ -58,7 +59,7 @@ class TableVersion:
     run_id: str | None
     rows: int | None
     deleted: int | None
-    readable: bool
+    readable: bool | None
 
     def to_json(self) -> dict[str, Any]:
         """As printed with `--json`."""
@@ -77,7 +78,7 @@ def table_states(catalog: Catalog) -> list[TableState]:
         if table is None:
             continue
         files = table.get_add_actions(flatten=True)
-        at = table.history(1)[0]["timestamp"]
+        at = delta.history_of(catalog.path(name), table, 1)[0]["timestamp"]
         states.append(
             TableState(
                 name,
@@ -103,13 +104,15 @@ def table_history(catalog: Catalog, names: list[str] | None = None) -> list[Tabl
     versions = []
     for name in names or list(SCHEMAS):
         table = catalog.open(name)
-        commits = [] if table is None else table.history()
-        readable = set(readable_versions(catalog.path(name)))
-        versions += [_version(name, commit, int(commit["version"]) in readable) for commit in commits]
+        commits = [] if table is None else delta.history_of(catalog.path(name), table)
+        known = readable_versions(catalog.path(name))
+        for commit in commits:
+            readable = None if known is None else int(commit["version"]) in known
+            versions.append(_version(name, commit, readable))
     return sorted(versions, key=lambda version: (version.at, version.version), reverse=True)
 
 
-def _version(name: str, commit: dict[str, Any], readable: bool) -> TableVersion:
+def _version(name: str, commit: dict[str, Any], readable: bool | None) -> TableVersion:
     metrics = commit.get("operationMetrics") or {}
     inserted, updated = metrics.get("num_target_rows_inserted"), metrics.get("num_target_rows_updated")
     rows = metrics.get("num_added_rows") if inserted is None else int(inserted) + int(updated or 0)

@@ -119,7 +119,7 @@ class Catalog:
             raise ValueError(f"{name} is append-only")
         _check_keys(name, rows)
         if rows.num_rows:
-            self.commit(name, lambda table: self._merger(table, name, rows, prune=True).execute())
+            self.commit(name, lambda table: self._merger(table, name, rows).execute())
 
     def replace(self, name: str, rows: pa.Table, where: str) -> None:
         """Make `rows` all that a merged table holds `where` the predicate is true: update, insert, delete the rest.
@@ -132,7 +132,7 @@ class Catalog:
         _check_keys(name, rows)
 
         def attempt(table: DeltaTable) -> None:
-            self._merger(table, name, rows, prune=False).when_not_matched_by_source_delete(where).execute()
+            self._merger(table, name, rows).when_not_matched_by_source_delete(where).execute()
 
         self.commit(name, attempt)
 
@@ -196,14 +196,14 @@ class Catalog:
             app_transactions=[Transaction(transaction, 1)] if transaction else None,
         )
 
-    def _merger(self, table: DeltaTable, name: str, rows: pa.Table, prune: bool) -> Any:
+    def _merger(self, table: DeltaTable, name: str, rows: pa.Table) -> Any:
         on = " AND ".join(f"target.{key} = source.{key}" for key in KEYS[name])
         merger = table.merge(
             rows.cast(SCHEMAS[name]),
             on,
             source_alias="source",
             target_alias="target",
-            streamed_exec=not prune,  # only of rows that lie in memory does delta-rs know the range of keys
+            streamed_exec=False,  # only of rows that lie in memory does delta-rs know the range of keys
             commit_properties=self.commit_properties(),
             post_commithook_properties=delta.keep_log(),
         )
@@ -229,7 +229,7 @@ class Catalog:
         if name in self.versions:
             return (
                 f"{file.parent}: version {self.versions[name]} of table {name} can't be read any more: its files were "
-                f"swept away by segdata catalog maintain; what can: {ranges(readable_versions(file.parent))}"
+                f"swept away by segdata catalog maintain; what can: {ranges(readable_versions(file.parent) or [])}"
             )
         return (
             f"{file}: a file of table {name} is gone; restore it, or move {self.path(name)} away and run the commands "

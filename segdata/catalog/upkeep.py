@@ -111,7 +111,8 @@ def compact(catalog: Catalog, name: str) -> None:
         table.create_checkpoint()
         log = catalog.path(name) / "_delta_log"
         for file in (log / f"{table.version():020d}.checkpoint.parquet", log / "_last_checkpoint"):
-            sync_file(file)
+            if file.is_file():  # after a kill between the two, Delta does without the second: it finds the first
+                sync_file(file)
         sync_folder(log)
 
     catalog.commit(name, attempt)

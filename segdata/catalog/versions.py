@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from segdata.catalog import queries
+from segdata.catalog import delta, queries
 from segdata.catalog.schemas import SCHEMAS
 from segdata.catalog.tables import Catalog
 from segdata.errors import CatalogError, UsageError
@@ -115,7 +115,11 @@ def _of_run(catalog: Catalog, run_id: str) -> dict[str, int]:
 def _commits(catalog: Catalog, name: str) -> list[tuple[int, int]]:
     """Version and time in milliseconds of each commit that the log knows."""
     table = catalog.open(name)
-    return [] if table is None else [(int(told["version"]), int(told["timestamp"])) for told in table.history()]
+    return (
+        []
+        if table is None
+        else [(int(told["version"]), int(told["timestamp"])) for told in delta.history_of(catalog.path(name), table)]
+    )
 
 
 def _beginning(catalog: Catalog) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -125,6 +126,8 @@ def _root(
 def entry() -> None:
     """What the `segdata` script calls."""
     keep_quiet()
+    # What Rust libraries print where a thread of theirs dies is for their authors; the error itself is told below.
+    os.environ["RUST_BACKTRACE"] = "0"
     # A polite kill ends a run as Ctrl-C does: with what was done kept, and the journal saying so.
     signal.signal(signal.SIGTERM, _interrupt)
     try:

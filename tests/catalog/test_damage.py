@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from segdata.catalog.damage import commit_problem, commits_of, data_damage, log_damage
+from segdata.catalog.damage import commit_problem, commits_of, data_damage, log_damage, readable_versions
 from segdata.catalog.delta import data_files
+from segdata.catalog.history import table_history
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
 from segdata.errors import CatalogError
@@ -223,3 +224,25 @@ def test_every_kind_of_commit_is_taken_for_whole(catalog: Catalog) -> None:
     commits = commits_of(catalog.path("samples")) + commits_of(catalog.path("scores"))
     assert len(commits) == 11
     assert [commit_problem(commit) for commit in commits] == [None] * 11
+
+
+def test_a_broken_commit_behind_a_checkpoint_does_no_harm_and_is_found(catalog: Catalog) -> None:
+    table = catalog.open("samples")
+    assert table is not None
+    table.create_checkpoint()
+    middle = commits_of(catalog.path("samples"))[2]
+    cut(0.9)(middle)
+    assert ids(catalog) == ["a/1", "a/2", "a/3"]
+    assert [found.path for found in log_damage(catalog.path("samples"))] == [middle]
+
+
+def test_where_other_programs_deleted_commits_nobody_says_what_can_be_read(catalog: Catalog) -> None:
+    assert readable_versions(catalog.path("samples")) == [0, 1, 2, 3]
+    table = catalog.open("samples")
+    assert table is not None
+    table.create_checkpoint()
+    commits_of(catalog.path("samples"))[0].unlink()
+    assert readable_versions(catalog.path("samples")) is None
+    assert {version.readable for version in table_history(catalog)} == {None}
+    assert ids(catalog) == ["a/1", "a/2", "a/3"]
+    assert log_damage(catalog.path("samples")) == []

@@ -228,19 +228,30 @@ def test_a_writer_that_is_late_by_one_version_cannot_bring_a_key_in_twice(
     catalog.merge("samples", samples(("0/0", "train")))
     catalog.merge("samples", samples(*there))
     first, late = commits(catalog)
-    catalog._merger(first, "samples", samples(("m/1", "val")), prune=True).execute()
+    catalog._merger(first, "samples", samples(("m/1", "val"))).execute()
     with pytest.raises(CommitFailedError):
-        catalog._merger(late, "samples", samples(("m/1", "pool")), prune=True).execute()
+        catalog._merger(late, "samples", samples(("m/1", "pool"))).execute()
 
 
 def test_a_writer_that_is_late_cannot_replace_around_a_row_that_came_meanwhile(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
     catalog.merge("samples", samples(("a/1", "train"), ("b/1", "train")))
     first, late = commits(catalog)
-    catalog._merger(first, "samples", samples(("z/1", "train")), prune=True).execute()
-    merger = catalog._merger(late, "samples", samples(("a/1", "train")), prune=False)
+    catalog._merger(first, "samples", samples(("z/1", "train"))).execute()
+    merger = catalog._merger(late, "samples", samples(("a/1", "train")))
     with pytest.raises(CommitFailedError):
         merger.when_not_matched_by_source_delete("target.split = 'train'").execute()
+
+
+def test_replacing_reaches_rows_outside_the_range_of_the_new_ones_and_may_leave_none(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    for name in ("a/1", "m/1", "z/1"):
+        catalog.merge("samples", samples((name, "train")))
+    catalog.merge("samples", samples(("b/1", "pool")))
+    catalog.replace("samples", samples(("m/1", "train"), ("m/2", "train")), "target.split = 'train'")
+    assert splits(catalog) == {"b/1": "pool", "m/1": "train", "m/2": "train"}
+    catalog.replace("samples", samples(), "target.split = 'train'")
+    assert splits(catalog) == {"b/1": "pool"}
 
 
 def test_a_merge_leaves_the_files_alone_whose_keys_are_elsewhere(tmp_path: Path) -> None:

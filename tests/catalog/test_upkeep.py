@@ -77,7 +77,7 @@ def test_what_the_training_of_a_model_read_stays_readable_for_ever(context: RunC
     for _ in range(2):
         maintain(context, keep_days=0)
         assert rows(context.catalog.at({"samples": 3})) == then
-    assert 4 not in readable_versions(context.catalog.path("samples"))
+    assert 4 not in (readable_versions(context.catalog.path("samples")) or [])
 
 
 def test_a_dry_run_counts_and_touches_nothing(context: RunContext) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ import pandas as pd
 import pytest
 
 from segdata.catalog.schemas import rows_to_table
-from segdata.catalog.workspace import RunContext, open_workspace
+from segdata.catalog.tables import Catalog
+from segdata.catalog.workspace import RunContext, Workspace, open_workspace
 from segdata.errors import UsageError
-from segdata.export.run import run, to_csv
+from segdata.export.run import run, run_parquet, to_csv
 
 HOSTILE = ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\tx", "\rx"]
+
+Run = Callable[..., Any]
 
 
 @pytest.fixture
@@ -111,3 +115,40 @@ def test_an_unknown_table_is_refused_with_the_known_ones(context: RunContext, tm
 def test_a_suffix_that_names_no_format_is_refused(context: RunContext, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"out\.xlsx: a file name that ends in \.parquet or \.csv, please"):
         run(context, "samples", tmp_path / "out.xlsx")
+
+
+def test_all_tables_that_there_are_become_a_parquet_file_each(context: RunContext, tmp_path: Path) -> None:
+    context.catalog.merge("rejects", rows_to_table("rejects", [reject("a.jpg")]))
+    context.catalog.merge("samples", rows_to_table("samples", [{"sample_id": "a"}, {"sample_id": "b"}]))
+    results = run_parquet(context, (), tmp_path / "new" / "folder")
+    assert [(result.table, result.rows) for result in results] == [("samples", 2), ("rejects", 1)]
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [
+        "rejects.parquet",
+        "samples.parquet",
+    ]
+    assert pd.read_parquet(tmp_path / "new" / "folder" / "samples.parquet")["sample_id"].tolist() == ["a", "b"]
+
+
+def test_one_table_may_go_to_one_parquet_file_and_several_may_not(context: RunContext, tmp_path: Path) -> None:
+    context.catalog.merge("samples", rows_to_table("samples", [{"sample_id": "a"}]))
+    (result,) = run_parquet(context, ["scores"], tmp_path / "s.parquet")
+    assert (result.path, result.rows) == (tmp_path / "s.parquet", 0)
+    with pytest.raises(UsageError, match=r"out\.parquet: one file for 2 tables; name a folder, or one table"):
+        run_parquet(context, ["scores", "samples"], tmp_path / "out.parquet")
+    with pytest.raises(UsageError, match="no table 'sample'"):
+        run_parquet(context, ["sample"], tmp_path)
+    empty = RunContext(workspace=Workspace(tmp_path, Catalog(tmp_path / "none")), run_id="r")
+    assert run_parquet(empty, (), tmp_path / "nothing") == ()
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_the_word_for_one_table_may_be_left_out_and_options_may_come_first(segdata: Run, workspace: Path) -> None:
+    for call in (["table", "samples"], ["samples"], ["--json", "samples"], ["-w", str(workspace), "samples"]):
+        answer = segdata("export", *call, "out.csv", "--limit", "1", cwd=workspace)
+        assert answer.code == 0, answer.err
+        (workspace / "out.csv").unlink()
+    unknown = segdata("export", "sample", "out.csv", cwd=workspace)
+    assert unknown.code == 2
+    assert "no table 'sample'; the catalog has samples, rejects" in unknown.err
+    both = segdata("catalog", "export", "parquet", "tables", "--json", cwd=workspace)
+    assert [file["path"] for file in both.json["files"]] == ["tables/samples.parquet", "tables/runs.parquet"]
