@@ -1,8 +1,7 @@
-"""Commands that only look: status, query, export."""
+"""Commands that only look: status, query."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -78,22 +77,3 @@ def query(
     say_table(answer.column_names, [tuple(row.values()) for row in answer.slice(0, rows).to_pylist()])
     more = answer.num_rows - rows
     say(f"{answer.num_rows} rows" + (f"; {more} more with --rows or --json" if more > 0 else ""))
-
-
-def export(
-    common: Common,
-    table: Annotated[str, typer.Argument(help="samples, rejects, scores, predictions, selections, models or runs.")],
-    out: Annotated[Path, typer.Argument(help="The file to write: .parquet or .csv.")],
-) -> None:
-    """Write the live rows of a table to one file that any program reads.
-
-    The catalog's folders hold dead rows of older versions too: read them through this, `segdata query`, or Delta.
-    """
-    with Outcome(common.json, "export"):
-        from segdata.export.run import run as run_export
-
-        result = run_export(common.open().context("export"), table, out)
-    if common.json:
-        print_json({"command": "export", "status": "done", **result.to_json()})
-    else:
-        say(f"{out}: {result.rows} rows of {table}.")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from segdata.cli import inspecting, making, predicting, working
+from segdata.cli import exporting, inspecting, making, models, portable, predicting, working
 from segdata.cli.options import with_common_options
 from segdata.cli.printing import print_json, say
 from segdata.privacy import keep_quiet
@@ -18,6 +20,16 @@ _HELP = """Find the portraits a segmentation model gets wrong, say who is at fau
 Begin with: segdata init DIR --portrait2000 ROOT --aisegment ROOT --coco ROOT; cd DIR; segdata run
 
 Or command by command: ingest, fuse, train, mine, retrain, report. segdata status says what to do next.
+"""
+
+_EXPORT_HELP = """Write what the catalog holds to files that other programs read.
+
+Each command says more: segdata export COMMAND --help. Of one table: segdata export samples samples.csv
+"""
+
+_MODELS_HELP = """Which trained versions there are, how they compare, which one is promoted, how fast they are.
+
+Each command says more: segdata models COMMAND --help.
 """
 
 app = typer.Typer(
@@ -47,9 +59,21 @@ _SHORT = {
     "status": "What is in the catalog, what ran, what to do next.",
     "query": "Ask the catalog anything, in SQL.",
     "report": "Write a page to look at: scores, hard cases, lineage.",
-    "predict": "Write what a version predicts for photos.",
-    "export": "Write a table to a file that any program reads.",
+    "predict": "Cut-outs, backgrounds, ID photos: what a version is for.",
+    "export": "Write tables to files that any program reads.",
+    "export table": "One table to one file; the word may be left out.",
+    "export model": "A version as ONNX or OpenVINO, checked.",
+    "models": "List, show, compare, promote, time trained versions.",
+    "models list": "Every version, how good, which is promoted.",
+    "models show": "All about one: lineage, data, metrics, card.",
+    "models compare": "Two versions, image by image, by slice.",
+    "models promote": "Make one the version that is used by default.",
+    "models benchmark": "Images a second on this machine.",
 }
+
+# A command of a group is a function here, and its line in _SHORT.
+_EXPORT = (exporting.table, portable.model)
+_MODELS = (models.list_, models.show, models.compare, models.promote, models.benchmark)
 
 for _panel, _functions in (
     (_START, (making.init, making.draw, making.doctor)),
@@ -65,11 +89,26 @@ for _panel, _functions in (
             working.ablate,
         ),
     ),
-    (_LOOK, (inspecting.status, inspecting.query, working.report, predicting.predict, inspecting.export)),
+    (_LOOK, (inspecting.status, inspecting.query, working.report, predicting.predict)),
 ):
     for _function in _functions:
         _wrapped = with_common_options(_function) if _function.__module__ != making.__name__ else _function
         app.command(_function.__name__, short_help=_SHORT[_function.__name__], rich_help_panel=_panel)(_wrapped)
+
+
+def _group(name: str, text: str, functions: tuple[Callable[..., None], ...], cls: type[TyperGroup]) -> typer.Typer:
+    """Commands under one word: `segdata models list`."""
+    group = typer.Typer(name=name, cls=cls, help=text, no_args_is_help=True, rich_markup_mode=None)
+    for function in functions:
+        command = function.__name__.rstrip("_")
+        group.command(command, short_help=_SHORT[f"{name} {command}"])(with_common_options(function))
+    return group
+
+
+_export = _group("export", _EXPORT_HELP, _EXPORT, exporting.TableFirst)
+_models = _group("models", _MODELS_HELP, _MODELS, TyperGroup)
+for _each in (_models, _export):
+    app.add_typer(_each, short_help=_SHORT[str(_each.info.name)], rich_help_panel=_LOOK)
 
 
 @app.callback(invoke_without_command=True)
@@ -109,7 +148,8 @@ def _usage_error(error: Exception) -> int:
         raise error
     message = error.format_message()
     code = int(error.exit_code)
-    sys.stderr.write(f"segdata: {message}\n{_hint(error)}")
+    # a group called without a command is told its help, which is no message of ours
+    sys.stderr.write(f"{message}\n" if message.startswith("Usage:") else f"segdata: {message}\n{_hint(error)}")
     if "--json" in sys.argv[1:]:
         told = {"kind": "UsageError", "message": message, "exit_code": code}
         print_json({"run_id": None, "command": _command(error), "status": "failed", "seconds": 0.0, "error": told})
@@ -117,8 +157,13 @@ def _usage_error(error: Exception) -> int:
 
 
 def _command(error: Any) -> str | None:
+    """The words after `segdata`: one, or two within a group."""
     context = getattr(error, "ctx", None)
-    return context.info_name if context is not None and context.parent is not None else None
+    words = []
+    while context is not None and context.parent is not None:
+        words.append(context.info_name)
+        context = context.parent
+    return " ".join(reversed(words)) or None
 
 
 def _hint(error: Any) -> str:

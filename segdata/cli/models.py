@@ -14,9 +14,7 @@ from segdata.cli.progress import progress_display
 
 _NAME = "A version's id, its beginning, name or folder."
 _Name = Annotated[str, typer.Argument(metavar="MODEL", help=_NAME)]
-_NameOrPromoted = Annotated[
-    str | None, typer.Argument(metavar="[MODEL]", help=f"{_NAME} The promoted one by default.")
-]
+_NameOrPromoted = Annotated[str | None, typer.Argument(metavar="[MODEL]", help=f"{_NAME} The promoted one by default.")]
 
 
 def list_(common: Common) -> None:
@@ -60,7 +58,8 @@ def show(common: Common, model: _NameOrPromoted = None) -> None:
         print_json({"command": "models show", **found})
         return
     say(f"{found['name']} ({found['model_id']}){', promoted' if found['promoted'] else ''}")
-    say(f"  {found['path']}: weights {found['weights']}; trained {found['created_at']:%Y-%m-%d %H:%M} by {found['run_id']}")
+    say(f"  {found['path']}: weights {found['weights']}")
+    say(f"  trained {found['created_at']:%Y-%m-%d %H:%M} by {found['run_id']}")
     if found["parent"]:
         say(f"  from {found['parent']} with {found['hard']} hard cases of {found['selection'] or 'no selection'}")
     data = found["training"]
@@ -150,7 +149,10 @@ def benchmark(
 def _say_slices(slices: list[dict[str, Any]]) -> None:
     say_table(
         ("slice", "images", "mean", "low", "high", ""),
-        [(*(one[key] for key in ("slice", "images", "mean", "low", "high")), "worse" if one["worse"] else "") for one in slices],
+        [
+            (*(one[key] for key in ("slice", "images", "mean", "low", "high")), "worse" if one["worse"] else "")
+            for one in slices
+        ],
     )
 
 

@@ -133,7 +133,7 @@ class OpenVinoRuntime:
 
         self.precision = precision
         height, width = spec.input_hw
-        network = _normalized(load_network(folder), spec)
+        network = pixels_to_probability(load_network(folder), spec)
         example = torch.zeros(1, height, width, 3, dtype=torch.uint8)
         with warnings.catch_warnings():
             # OpenVINO's converter traces, which newer releases of PyTorch call deprecated.
@@ -149,20 +149,31 @@ class OpenVinoRuntime:
         return found
 
 
-def _normalized(network: Any, spec: ModelSpec) -> Any:
-    """The network from uint8 pixels to probabilities, so that the runtime normalises as well."""
+def pixels_to_probability(network: Any, spec: ModelSpec, mirrored: bool = False) -> Any:
+    """The network from (N, H, W, 3) uint8 pixels to (N, H, W) probabilities, so that the runtime normalises as well.
+
+    Args:
+        network: from normalised (N, 3, H, W) to logits (N, 1, H, W).
+        spec: says the pixels' mean and std.
+        mirrored: average with the mirrored image.
+    """
     import torch
 
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) * 255 for values in (spec.mean, spec.std))
+    class PixelsToProbability(torch.nn.Module):
+        mean: torch.Tensor
+        std: torch.Tensor
 
-    class Normalized(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.network = network
+            self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1) * 255)
+            self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1) * 255)
 
         def forward(self, batch: torch.Tensor) -> torch.Tensor:
-            images = (batch.permute(0, 3, 1, 2).float() - mean) / std
-            logits: torch.Tensor = self.network(images)
-            return logits.sigmoid()[:, 0]
+            images = (batch.permute(0, 3, 1, 2).float() - self.mean) / self.std
+            if not mirrored:
+                return self.network(images).sigmoid()[:, 0]  # type: ignore[no-any-return]
+            found: torch.Tensor = (self.network(images).sigmoid() + self.network(images.flip(3)).sigmoid().flip(3)) / 2
+            return found[:, 0]
 
-    return Normalized().eval()
+    return PixelsToProbability().eval()

@@ -47,17 +47,13 @@ def test_the_head_has_the_formats_height_within_two_percent(name: str, crown: in
 
 
 @pytest.mark.parametrize("seed", [0, 4, 7])
-def test_drawn_heads_have_the_formats_height_within_two_percent(
-    draw_head: Callable[[int], Any], seed: int
-) -> None:
+def test_drawn_heads_have_the_formats_height_within_two_percent(draw_head: Callable[[int], Any], seed: int) -> None:
     one = draw_head(seed)
     chin = np.zeros_like(one.image)
     chin[round(one.chin_y) - 2 : round(one.chin_y) + 2] = 255
     head = Head(one.crown_y, one.chin_y, one.centre_x, 1)
     wanted = parse_format("35x45mm@300")
-    crown = np.argmax(
-        make_id_photo(chin * 0, one.alpha, head, wanted, WHITE).image[:, 100:313].min(axis=(1, 2)) < 128
-    )
+    crown = np.argmax(make_id_photo(chin * 0, one.alpha, head, wanted, WHITE).image[:, 100:313].min(axis=(1, 2)) < 128)
     opaque = np.full_like(one.alpha, 255)
     rows = np.flatnonzero(make_id_photo(chin, opaque, head, wanted, (0, 0, 0)).image[:, 200, 0] > 128)
     assert (rows.mean() + 0.5 - crown) / 300 * 25.4 == pytest.approx(wanted.head_mm, rel=0.02)
@@ -109,9 +105,7 @@ def test_a_person_who_ends_above_the_bottom_is_told() -> None:
     assert notes == ("the person ends above the frame's bottom",)
 
 
-@given(
-    width=st.floats(10, 200), height=st.floats(10, 200), dpi=st.integers(72, 600), mm=st.booleans()
-)
+@given(width=st.floats(10, 200), height=st.floats(10, 200), dpi=st.integers(72, 600), mm=st.booleans())
 def test_any_size_has_a_head_that_fits(width: float, height: float, dpi: int, mm: bool) -> None:
     unit = 1 if mm else 25.4
     text = f"{max(10.01, width) / unit:.4f}x{max(10.01, height) / unit:.4f}{'mm' if mm else 'in'}@{dpi}"
