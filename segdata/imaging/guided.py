@@ -20,6 +20,8 @@ _RAMP = (0.4, 0.6)  # what is below is background, what is above person
 _RADIUS = 1 / 160  # of the longer side: 5 px of a photo of 800
 _EPSILON = 1e-5  # of colours in [0, 1]: edges of a contrast above 0.003 lead the filter
 
+_ROWS = 128
+
 
 def follow_edges(image: Image, probability: Alpha) -> Alpha:
     """An alpha for compositing, from a probability that was predicted coarsely and enlarged.
@@ -79,15 +81,18 @@ def guided_filter(guide: Values, values: Values, radius_px: int, epsilon: float)
 
 
 def _solved(sigma: dict[tuple[int, int], Values], right: list[Values]) -> list[Values]:
-    """x of Σx = y at each pixel, Σ symmetric 3x3, by its cofactors."""
-    a, b, c = sigma[0, 0], sigma[0, 1], sigma[0, 2]
-    d, e, f = sigma[1, 1], sigma[1, 2], sigma[2, 2]
-    c00, c01, c02 = d * f - e * e, c * e - b * f, b * e - c * d
-    c11, c12, c22 = a * f - c * c, b * c - a * e, a * d - b * b
-    determinant = np.maximum(a * c00 + b * c01 + c * c02, np.float32(1e-20))
-    x, y, z = right
-    return [
-        (c00 * x + c01 * y + c02 * z) / determinant,
-        (c01 * x + c11 * y + c12 * z) / determinant,
-        (c02 * x + c12 * y + c22 * z) / determinant,
-    ]
+    """x of Σx = y at each pixel, Σ symmetric 3x3, by its cofactors.
+
+    In double precision, a few rows at a time: in single the determinant of a nearly flat window is noise.
+    """
+    solved = [np.empty_like(values) for values in right]
+    for start in range(0, len(right[0]), _ROWS):
+        rows = slice(start, start + _ROWS)
+        a, b, c, d, e, f = (sigma[place][rows].astype(np.float64) for place in sorted(sigma))
+        x, y, z = (values[rows] for values in right)
+        c00, c01, c02 = d * f - e * e, c * e - b * f, b * e - c * d
+        c11, c12, c22 = a * f - c * c, b * c - a * e, a * d - b * b
+        determinant = a * c00 + b * c01 + c * c02
+        for one, (p, q, r) in zip(solved, ((c00, c01, c02), (c01, c11, c12), (c02, c12, c22)), strict=True):
+            one[rows] = (p * x + q * y + r * z) / determinant
+    return solved
