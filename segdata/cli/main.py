@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from segdata.cli import cataloguing, exporting, inspecting, making, predicting, working
+from segdata.cli import cataloguing, exporting, inspecting, making, models, portable, predicting, working
 from segdata.cli.options import with_common_options
 from segdata.cli.printing import print_json, say
 from segdata.privacy import keep_quiet
@@ -31,6 +31,11 @@ Each command says more: segdata catalog COMMAND --help.
 _EXPORT_HELP = """Write what the catalog holds to files that other programs read.
 
 Each command says more: segdata export COMMAND --help. Of one table: segdata export samples samples.csv
+"""
+
+_MODELS_HELP = """Which trained versions there are, how they compare, which one is promoted, how fast they are.
+
+Each command says more: segdata models COMMAND --help.
 """
 
 app = typer.Typer(
@@ -60,10 +65,17 @@ _SHORT = {
     "status": "What is in the catalog, what ran, what to do next.",
     "query": "Ask the catalog anything, in SQL.",
     "report": "Write a page to look at: scores, hard cases, lineage.",
-    "predict": "Write what a version predicts for photos.",
+    "predict": "Cut-outs, backgrounds, ID photos: what a version is for.",
     "export": "Write tables to files that any program reads.",
     "export table": "One table to one file; the word may be left out.",
     "export parquet": "Tables as Parquet, a file each.",
+    "export model": "A version as ONNX or OpenVINO, checked.",
+    "models": "List, show, compare, promote, time trained versions.",
+    "models list": "Every version, how good, which is promoted.",
+    "models show": "All about one: lineage, data, metrics, card.",
+    "models compare": "Two versions, image by image, by slice.",
+    "models promote": "Make one the version that is used by default.",
+    "models benchmark": "Images a second on this machine.",
     "catalog": "What the tables hold and held; keep them in order.",
     "catalog tables": "Rows, files, bytes, version of each table.",
     "catalog history": "The versions that the tables went through.",
@@ -73,7 +85,8 @@ _SHORT = {
 
 # A command of a group is a function here, and its line in _SHORT.
 _CATALOG = (cataloguing.tables, cataloguing.history, cataloguing.verify, cataloguing.maintain)
-_EXPORT = (exporting.table, exporting.parquet)
+_EXPORT = (exporting.table, exporting.parquet, portable.model)
+_MODELS = (models.list_, models.show, models.compare, models.promote, models.benchmark)
 
 for _panel, _functions in (
     (_START, (making.init, making.draw, making.doctor)),
@@ -97,18 +110,19 @@ for _panel, _functions in (
 
 
 def _group(name: str, text: str, functions: tuple[Callable[..., None], ...], cls: type[TyperGroup]) -> typer.Typer:
-    """Commands under one word: `segdata catalog tables`."""
+    """Commands under one word: `segdata models list`."""
     group = typer.Typer(name=name, cls=cls, help=text, no_args_is_help=True, rich_markup_mode=None)
     for function in functions:
-        short = _SHORT[f"{name} {function.__name__}"]
-        group.command(function.__name__, short_help=short)(with_common_options(function))
+        command = function.__name__.rstrip("_")
+        group.command(command, short_help=_SHORT[f"{name} {command}"])(with_common_options(function))
     return group
 
 
 _export = _group("export", _EXPORT_HELP, _EXPORT, exporting.TableFirst)
+_models = _group("models", _MODELS_HELP, _MODELS, TyperGroup)
 _catalog = _group("catalog", _CATALOG_HELP, _CATALOG, TyperGroup)
 _catalog.add_typer(_export, short_help=_SHORT["export"])
-for _each in (_export, _catalog):
+for _each in (_models, _export, _catalog):
     app.add_typer(_each, short_help=_SHORT[str(_each.info.name)], rich_help_panel=_LOOK)
 
 

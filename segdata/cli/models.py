@@ -58,9 +58,8 @@ def show(common: Common, model: _NameOrPromoted = None) -> None:
         print_json({"command": "models show", **found})
         return
     say(f"{found['name']} ({found['model_id']}){', promoted' if found['promoted'] else ''}")
-    say(
-        f"  {found['path']}: weights {found['weights']}; trained {found['created_at']:%Y-%m-%d %H:%M} by {found['run_id']}"
-    )
+    say(f"  {found['path']}: weights {found['weights']}")
+    say(f"  trained {found['created_at']:%Y-%m-%d %H:%M} by {found['run_id']}")
     if found["parent"]:
         say(f"  from {found['parent']} with {found['hard']} hard cases of {found['selection'] or 'no selection'}")
     data = found["training"]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from segdata.errors import PixelError, UsageError
 from segdata.imaging.arrays import Alpha, Image
 from segdata.imaging.head import Head
+from segdata.imaging.viewport import over, premultiplied, seen_through, to_image
 from segdata.records import LABEL_CUT
 
 _MM_PER_INCH = 25.4
@@ -146,43 +146,12 @@ def make_id_photo(
     height, width = wanted.size_hw
     # The part of the photo that the frame shows, in the photo's pixels; parts of it may lie outside.
     left, top = head.centre_x - width / 2 / scale, head.crown_y - wanted.crown_px / scale
-    layer = np.dstack([foreground, alpha]).astype(np.float32)
-    layer[..., :3] *= layer[..., 3:] / 255
-    shown = _resampled(layer, (left, top), scale, (height, width))
-    over = shown[..., :3] + (1 - shown[..., 3:] / 255) * np.array(colour, np.float32)
-    image = np.rint(np.clip(over, 0, 255)).astype(np.uint8)
+    shown = seen_through(premultiplied(foreground, alpha), (left, top), scale, (height, width))
+    plain = np.full((height, width, 3), colour, np.float32)
     notes = _notes(alpha, wanted, scale, (left, top))
     if (shown[-2:, :, 3] < LABEL_CUT).all() and not any("bottom" in note for note in notes):
         notes.append("the person ends above the frame's bottom")
-    return IdPhoto(image, tuple(notes))
-
-
-def _resampled(
-    layer: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-    corner_xy: tuple[float, float],
-    scale: float,
-    size_hw: tuple[int, int],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """The layer (H, W, 4) seen through a frame that begins at `corner_xy`; nothing, alpha 0, outside of it.
-
-    Shrinking is done by area first, by nearly all of the scale, and what is left by linear interpolation: alone, the
-    latter would skip pixels.
-    """
-    shrink = min(1.0, scale)
-    small_wh = (max(1, round(layer.shape[1] * shrink)), max(1, round(layer.shape[0] * shrink)))
-    ratio_x, ratio_y = small_wh[0] / layer.shape[1], small_wh[1] / layer.shape[0]
-    small = cv2.resize(layer, small_wh, interpolation=cv2.INTER_AREA) if shrink < 1 else layer
-    step_x, step_y = scale / ratio_x, scale / ratio_y
-    # Continuous x' = (x / ratio - corner) * scale, with pixel centres at +0.5 on both sides.
-    matrix = np.array(
-        [
-            [step_x, 0, 0.5 * step_x - corner_xy[0] * scale - 0.5],
-            [0, step_y, 0.5 * step_y - corner_xy[1] * scale - 0.5],
-        ]
-    )
-    how = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_LINEAR
-    warped: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = cv2.warpAffine(small, matrix, size_hw[::-1], flags=how)
-    return np.clip(warped, 0, 255)
+    return IdPhoto(to_image(over(shown, plain)), tuple(notes))
 
 
 def _notes(alpha: Alpha, wanted: IdFormat, scale: float, corner_xy: tuple[float, float]) -> list[str]:

@@ -34,7 +34,7 @@ class Speed:
     Attributes:
         runtime, precision: the way.
         device: cpu or cuda.
-        network: images a second from pixels at network size to probabilities, mirroring included where the model has it.
+        network: images a second from pixels at network size to probabilities, with mirroring where the model has it.
         whole: images a second from the photo's pixels to a mask of its size: resizing and cutting included, files not.
         spread: the slowest tenth's time over the median's, of `whole`: far from 1 means a busy machine.
     """

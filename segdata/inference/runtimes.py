@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,11 @@ from segdata.errors import UsageError
 from segdata.imaging.arrays import Image, Probability
 from segdata.inference.model_folder import ModelSpec, load_network, read_spec
 from segdata.privacy import keep_quiet
+
+if TYPE_CHECKING:
+    import torch
+
+    from segdata.networks.bisenet import BiSeNet
 
 RuntimeName = Literal["auto", "torch", "openvino"]
 Features = NDArray[np.float32]
@@ -144,7 +150,7 @@ class OpenVinoRuntime:
 
         self.precision = precision
         height, width = spec.input_hw
-        network = _normalized(load_network(folder), spec)
+        network = pixels_to_description(load_network(folder), spec)
         example = torch.zeros(1, height, width, 3, dtype=torch.uint8)
         with warnings.catch_warnings():
             # OpenVINO's converter traces, which newer releases of PyTorch call deprecated.
@@ -164,20 +170,48 @@ class OpenVinoRuntime:
         return np.array(found[0], dtype=np.float32), np.array(found[1], dtype=np.float32)
 
 
-def _normalized(network: Any, spec: ModelSpec) -> Any:
-    """The network from uint8 pixels to probabilities and features, so that the runtime normalises as well."""
+def pixels_to_probability(network: BiSeNet, spec: ModelSpec, mirrored: bool = False) -> Any:
+    """The network from (N, H, W, 3) uint8 pixels to (N, H, W) probabilities, so that the runtime normalises as well.
+
+    Args:
+        network: from normalised (N, 3, H, W) to logits (N, 1, H, W).
+        spec: says the pixels' mean and std.
+        mirrored: average with the mirrored image.
+    """
+
+    def compute(images: torch.Tensor) -> torch.Tensor:
+        probability: torch.Tensor = network(images).sigmoid()
+        if mirrored:
+            probability = (probability + network(images.flip(3)).sigmoid().flip(3)) / 2
+        return probability[:, 0]
+
+    return _from_pixels(network, spec, compute)
+
+
+def pixels_to_description(network: BiSeNet, spec: ModelSpec) -> Any:
+    """The network from (N, H, W, 3) uint8 pixels to (N, H, W) probabilities and (N, C) features."""
+
+    def compute(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits, features = network.describe(images)
+        return logits.sigmoid()[:, 0], features
+
+    return _from_pixels(network, spec, compute)
+
+
+def _from_pixels(network: BiSeNet, spec: ModelSpec, compute: Callable[[torch.Tensor], Any]) -> Any:
     import torch
 
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) * 255 for values in (spec.mean, spec.std))
+    class FromPixels(torch.nn.Module):
+        mean: torch.Tensor
+        std: torch.Tensor
 
-    class Normalized(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.network = network
+            self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1) * 255)
+            self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1) * 255)
 
-        def forward(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            images = (batch.permute(0, 3, 1, 2).float() - mean) / std
-            logits, features = self.network.describe(images)
-            return logits.sigmoid()[:, 0], features
+        def forward(self, batch: torch.Tensor) -> Any:
+            return compute((batch.permute(0, 3, 1, 2).float() - self.mean) / self.std)
 
-    return Normalized().eval()
+    return FromPixels().eval()

@@ -36,8 +36,8 @@ def show_model(session: Session, wanted: str | None = None) -> Row:
         wanted: its id (or the beginning), name or folder; the promoted one by default.
 
     Returns:
-        The summary's keys and `parent`, `selection`, `run_id`, `test_pin`, `best_epoch`, `guard`, `training` (samples by
-        dataset; null if its training.parquet is gone), `weights` (`as recorded`, `changed` or `missing`) and `card`.
+        The summary's keys and `parent`, `selection`, `run_id`, `test_pin`, `best_epoch`, `guard`, `training` (samples
+        by dataset; null if its training.parquet is gone), `weights` (`as recorded`, `changed` or `missing`) and `card`.
 
     Raises:
         TooFewSamplesError: Nothing is trained yet.
@@ -212,7 +212,8 @@ def _unscored(session: Session, folder: Path, samples: pa.Table) -> int:
     from segdata.mine.run import scoring_options
 
     scorer = identify(folder, scoring_options(session.recipe.mine))
-    return int(samples.num_rows) - len(scores_of(session.workspace.catalog, scorer.scorer_id, samples))
+    known: int = len(scores_of(session.workspace.catalog, scorer.scorer_id, samples))
+    return int(samples.num_rows) - known
 
 
 def _score(context: RunContext, session: Session, folder: Path, samples: pa.Table) -> int:

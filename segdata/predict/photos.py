@@ -42,6 +42,16 @@ def find_photos(paths: Sequence[Path], out: Path) -> list[Photo]:
     return list(photos.values())
 
 
+def check_free(file: Path, photos: Sequence[Photo]) -> None:
+    """Whether a result may be written without losing a photo.
+
+    Raises:
+        UsageError: It would lie on one of the photos.
+    """
+    if file.resolve() in {photo.path.resolve() for photo in photos}:
+        raise UsageError(f"predict: {file} is a photo and would be overwritten; give another --out")
+
+
 def name_outputs(photos: Sequence[Photo], out: Path, suffix: str) -> dict[Path, Path]:
     """Where the file made from each photo goes: under `out` as the photo under its folder, with another suffix.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,6 +16,8 @@ from segdata.imaging.composite import composite_over
 from segdata.imaging.decode import DecodeError, read_image
 from segdata.imaging.encode import encode_jpeg, encode_png
 from segdata.imaging.foreground import estimate_foreground
+from segdata.imaging.group import Member, compose_group, plan_places
+from segdata.imaging.guided import follow_edges
 from segdata.imaging.head import HeadNotFoundError, find_head
 from segdata.imaging.id_photo import IdFormat, make_id_photo, parse_format
 from segdata.imaging.placement import cover
@@ -139,6 +141,28 @@ def scene_of(background: Colour | Image, size_hw: tuple[int, int]) -> Image:
     return cover(background, size_hw)
 
 
+def cut_out(image: Image, predicted: Alpha) -> tuple[Image, Alpha]:
+    """The person's own colours, and an alpha that follows the image's edges, from what a version predicted."""
+    alpha = follow_edges(image, predicted)
+    return estimate_foreground(image, alpha), alpha
+
+
+def member_of(image: Image, predicted: Alpha) -> Member:
+    """A photo's person, ready for a group.
+
+    Raises:
+        HeadNotFoundError: The head can't be measured.
+    """
+    return Member(*cut_out(image, predicted), find_head(image, predicted))
+
+
+def group_picture(members: Sequence[Member], background: Colour | Image) -> tuple[Picture, list[tuple[str, ...]]]:
+    """All people before one background, and for each what to look at."""
+    size_hw, places = plan_places(members)
+    picture = Picture(compose_group(members, places, scene_of(background, size_hw)))
+    return picture, [place.notes for place in places]
+
+
 def _alpha(_image: Image, alpha: Alpha) -> Picture:
     return Picture(alpha)
 
@@ -149,13 +173,15 @@ def _mask(_image: Image, alpha: Alpha) -> Picture:
 
 def _cutout(image: Image, alpha: Alpha) -> Picture:
     """Straight alpha: the colours are the person's own, not mixed with the old background and not darkened."""
-    return Picture(np.dstack([estimate_foreground(image, alpha), alpha]))
+    foreground, soft = cut_out(image, alpha)
+    return Picture(np.dstack([foreground, soft]))
 
 
 def _before(background: Colour | Image) -> Make:
     def make(image: Image, alpha: Alpha) -> Picture:
         scene = scene_of(background, (alpha.shape[0], alpha.shape[1]))
-        return Picture(composite_over(estimate_foreground(image, alpha), scene, alpha))
+        foreground, soft = cut_out(image, alpha)
+        return Picture(composite_over(foreground, scene, soft))
 
     return make
 
@@ -165,7 +191,7 @@ def _id_photo(wanted: IdFormat, colour: Colour) -> Make:
         head = find_head(image, alpha)
         if head.people > 1:
             raise HeadNotFoundError(f"{head.people} people are in the picture; an identity photo shows one")
-        made = make_id_photo(estimate_foreground(image, alpha), alpha, head, wanted, colour)
+        made = make_id_photo(*cut_out(image, alpha), head, wanted, colour)
         return Picture(made.image, wanted.dpi, made.notes)
 
     return make

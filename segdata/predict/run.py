@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,16 +15,28 @@ from segdata.engines.local import map_threads
 from segdata.errors import DataError
 from segdata.imaging.arrays import Alpha, Image
 from segdata.imaging.decode import DecodeError, read_image
+from segdata.imaging.group import Member
 from segdata.imaging.head import HeadNotFoundError
 from segdata.inference.model_folder import read_spec
 from segdata.inference.predict import predict_images
 from segdata.inference.runtimes import open_runtime
-from segdata.predict.photos import Photo, find_photos, name_outputs
-from segdata.predict.pictures import KINDS, Make, PictureOptions, maker_of
+from segdata.predict.photos import Photo, check_free, find_photos, name_outputs
+from segdata.predict.pictures import (
+    KINDS,
+    Colour,
+    Make,
+    PictureOptions,
+    check,
+    group_picture,
+    maker_of,
+    member_of,
+    parse_background,
+)
 from segdata.records import Progress
 from segdata.storage.files import atomic_write
 
 AlphaOf = Callable[[Image], Alpha]
+Outcome = TypeVar("Outcome")
 
 __all__ = ["KINDS", "PictureOptions", "PredictResult", "run"]
 
@@ -111,23 +123,61 @@ def run(
         StorageError: A file can't be written.
     """
     options = options or PictureOptions()
+    check(options)
+    suffix = ".jpg" if options.jpeg else ".png"
+    if options.kind == "group":
+        background = parse_background(options.background or "white")
+        photos = find_photos(paths, out)[: context.limit]
+        check_free(out / f"group{suffix}", photos)
+        return _group(context, photos, opener(model_folder), background, out / f"group{suffix}")
     make = maker_of(options)
     photos = find_photos(paths, out)[: context.limit]
-    suffix = ".jpg" if options.jpeg else ".png"
     files = name_outputs(photos, out, suffix)
     work = _Work(opener(model_folder), make, files, options.jpeg, context.dry_run)
-    context.progress(Progress("predict", options.kind, 0, len(photos)))
-    failed, notes = [], []
-    for done, (photo, outcome) in enumerate(zip(photos, map_threads(work, photos, context.workers), strict=True), 1):
-        if isinstance(outcome, str):
-            failed.append(Told(str(photo.path), outcome))
-        else:
-            notes += [Told(str(photo.path), note) for note in outcome]
-        note = f"{len(failed)} failed" if failed else ""
-        context.progress(Progress("predict", options.kind, done, len(photos), note=note))
-    renamed = [(str(path), str(file)) for path, file in files.items() if file.stem != path.stem]
+    outcomes = _each(context, photos, work, options.kind)
+    failed = tuple(Told(str(photo.path), reason) for photo, reason in outcomes if isinstance(reason, str))
+    notes = tuple(Told(str(photo.path), note) for photo, told in outcomes if isinstance(told, tuple) for note in told)
+    renamed = tuple((str(path), str(file)) for path, file in files.items() if file.stem != path.stem)
     written = 0 if context.dry_run else len(photos) - len(failed)
-    return PredictResult(written, out, tuple(failed), tuple(notes), tuple(renamed))
+    return PredictResult(written, out, failed, notes, renamed)
+
+
+def _group(
+    context: RunContext, photos: Sequence[Photo], alpha_of: AlphaOf, background: Colour | Image, file: Path
+) -> PredictResult:
+    """One picture of all people whose head can be measured."""
+
+    def load(photo: Photo) -> str | Member:
+        try:
+            image = read_image(photo.path)
+            return member_of(image, alpha_of(image))
+        except (DecodeError, HeadNotFoundError, OSError) as error:
+            return str(error)
+
+    outcomes = _each(context, photos, load, "group")
+    failed = tuple(Told(str(photo.path), reason) for photo, reason in outcomes if isinstance(reason, str))
+    people = [(photo, member) for photo, member in outcomes if isinstance(member, Member)]
+    if not people:
+        return PredictResult(0, file.parent, failed)
+    picture, told = group_picture([member for _, member in people], background)
+    if not context.dry_run:
+        atomic_write(file, picture.encoded(file.suffix == ".jpg"))
+    notes = tuple(Told(str(photo.path), note) for (photo, _), some in zip(people, told, strict=True) for note in some)
+    return PredictResult(int(not context.dry_run), file.parent, failed, notes)
+
+
+def _each(
+    context: RunContext, photos: Sequence[Photo], work: Callable[[Photo], Outcome], task: str
+) -> list[tuple[Photo, Outcome]]:
+    """What the work makes of each photo, in order; threads do it, and progress is told."""
+    outcomes: list[tuple[Photo, Outcome]] = []
+    context.progress(Progress("predict", task, 0, len(photos)))
+    for photo, outcome in zip(photos, map_threads(work, photos, context.workers), strict=True):
+        outcomes.append((photo, outcome))
+        failed = sum(isinstance(one, str) for _, one in outcomes)
+        note = f"{failed} failed" if failed else ""
+        context.progress(Progress("predict", task, len(outcomes), len(photos), note=note))
+    return outcomes
 
 
 def check_any(result: PredictResult) -> None:

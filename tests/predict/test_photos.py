@@ -1,0 +1,83 @@
+"""Which photos are meant, and that no result lies on another or on a photo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segdata.errors import UsageError
+from segdata.predict.photos import Photo, check_free, find_photos, name_outputs
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+def places(paths: list[Path], out: Path) -> list[str]:
+    return [photo.place.as_posix() for photo in find_photos(paths, out)]
+
+
+def named(paths: list[Path], out: Path) -> list[str]:
+    photos = find_photos(paths, out)
+    names = name_outputs(photos, out, ".png")
+    return [names[photo.path].relative_to(out).as_posix() for photo in photos]
+
+
+def test_a_folder_keeps_its_folders(tmp_path: Path) -> None:
+    touch(tmp_path / "in/b/x.jpg", tmp_path / "in/a/x.JPG", tmp_path / "in/c.webp", tmp_path / "in/notes.txt")
+    assert named([tmp_path / "in"], tmp_path / "out") == ["a/x.png", "b/x.png", "c.png"]
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+    touch(tmp_path / "in/.thumbs/x.jpg", tmp_path / "in/._y.jpg", tmp_path / "in/z.jpg")
+    assert places([tmp_path / "in"], tmp_path / "out") == ["z.jpg"]
+
+
+def test_results_within_the_folder_are_no_photos(tmp_path: Path) -> None:
+    touch(tmp_path / "in/x.jpg", tmp_path / "in/out/x.png")
+    assert places([tmp_path / "in"], tmp_path / "in/out") == ["x.jpg"]
+
+
+def test_a_photo_that_is_named_twice_is_taken_once(tmp_path: Path) -> None:
+    touch(tmp_path / "in/x.jpg")
+    assert places([tmp_path / "in", tmp_path / "in/x.jpg"], tmp_path / "out") == ["x.jpg"]
+
+
+def test_photos_of_one_stem_get_names_of_their_own(tmp_path: Path) -> None:
+    touch(tmp_path / "a/x.jpg", tmp_path / "a/x.png", tmp_path / "b/x.jpg", tmp_path / "c/x.jpg")
+    paths = [tmp_path / "a", tmp_path / "b/x.jpg", tmp_path / "c/x.jpg"]
+    assert named(paths, tmp_path / "out") == ["x.png", "x.png.png", "x.jpg.png", "x.jpg-2.png"]
+
+
+def test_names_that_differ_by_case_alone_are_kept_apart(tmp_path: Path) -> None:
+    photos = [Photo(Path("a/X.jpg"), Path("X.jpg")), Photo(Path("b/x.jpg"), Path("x.jpg"))]
+    assert [path.name for path in name_outputs(photos, tmp_path, ".png").values()] == ["X.png", "x.jpg.png"]
+
+
+@given(st.lists(st.sampled_from(["x.jpg", "x.png", "X.jpg", "x.jpg.png", "a/x.jpg", "x.jpg-2.png"]), max_size=12))
+def test_no_two_photos_share_a_file(names: list[str]) -> None:
+    photos = [Photo(Path(f"{number}/{name}"), Path(name)) for number, name in enumerate(names)]
+    outputs = name_outputs(photos, Path("out"), ".png")
+    assert len({path.as_posix().casefold() for path in outputs.values()}) == len(names)
+
+
+def test_a_result_never_lies_on_a_photo(tmp_path: Path) -> None:
+    touch(tmp_path / "x.png", tmp_path / "group.png")
+    photos = find_photos([tmp_path], tmp_path)
+    with pytest.raises(UsageError, match="would be overwritten"):
+        name_outputs(photos, tmp_path, ".png")
+    with pytest.raises(UsageError, match="would be overwritten"):
+        check_free(tmp_path / "group.png", photos)
+
+
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such photo or folder"):
+        find_photos([tmp_path / "nowhere"], tmp_path)
+    touch(tmp_path / "notes.txt")
+    with pytest.raises(UsageError, match=r"no photos in .*\.jpeg, \.jpg"):
+        find_photos([tmp_path], tmp_path / "out")

@@ -1,0 +1,164 @@
+"""The stage, with the true alpha in place of a network's: every kind of picture, and what becomes of bad photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from segdata.catalog.workspace import RunContext, open_workspace
+from segdata.drawn.portrait import draw_portrait
+from segdata.errors import DataError, UsageError
+from segdata.imaging.decode import read_image
+from segdata.imaging.encode import encode_png
+from segdata.predict.pictures import PictureOptions, maker_of, parse_background
+from segdata.predict.run import PredictResult, check_any, run
+
+SEEDS = (2, 3, 5)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for seed in SEEDS:
+        drawn = draw_portrait(seed, camera=False)
+        (folder / f"p{seed}.png").write_bytes(encode_png(drawn.image))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def opener() -> Callable[[Path], Any]:
+    """A version that knows the truth of each photo by its pixels."""
+    drawn = [draw_portrait(seed, camera=False) for seed in SEEDS]
+    known = {one.image.tobytes(): one.alpha for one in drawn}
+    return lambda folder: lambda image: known[image.tobytes()]
+
+
+@pytest.fixture
+def predict(tmp_path: Path, photos: Path, opener: Callable[[Path], Any]) -> Callable[..., PredictResult]:
+    def call(options: PictureOptions, *paths: Path, workers: int = 2, **settings: Any) -> PredictResult:
+        context = RunContext(open_workspace(tmp_path), "run", workers=workers, **settings)
+        return run(context, paths or (photos,), Path("model"), tmp_path / "out", options, opener)
+
+    return call
+
+
+def test_alpha_and_mask_are_as_large_as_the_photo_and_exact(predict: Any, photos: Path, tmp_path: Path) -> None:
+    alpha = draw_portrait(2, camera=False).alpha
+    assert predict(PictureOptions()).written == 3
+    assert np.array_equal(cv2.imread(str(tmp_path / "out/p2.png"), cv2.IMREAD_UNCHANGED), alpha)
+    predict(PictureOptions("mask"))
+    mask = cv2.imread(str(tmp_path / "out/p2.png"), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(mask, np.where(alpha >= 128, 255, 0))
+
+
+def test_a_cutout_keeps_the_sure_pixels_and_has_straight_alpha(predict: Any, photos: Path, tmp_path: Path) -> None:
+    predict(PictureOptions("cutout"))
+    with Pillow.open(tmp_path / "out/p3.png") as picture:
+        cut = np.asarray(picture)
+    image = read_image(photos / "p3.png")
+    assert cut.shape == (*image.shape[:2], 4)
+    sure = cut[..., 3] == 255
+    assert sure.mean() > 0.1 and (cut[sure][:, :3] == image[sure]).all()
+
+
+def test_another_background_shows_where_nobody_is(predict: Any, photos: Path, tmp_path: Path) -> None:
+    scene = np.zeros((200, 900, 3), np.uint8)
+    scene[:, :300], scene[:, 300:600], scene[:, 600:] = (255, 0, 0), (0, 200, 0), (0, 0, 255)
+    (tmp_path / "scene.png").write_bytes(encode_png(scene))
+    predict(PictureOptions("background", str(tmp_path / "scene.png")))
+    picture = read_image(tmp_path / "out/p2.png")
+    assert picture.shape == (800, 600, 3)
+    assert picture[5, 5].tolist() == [0, 200, 0]  # cropped to cover: of three thirds only the middle is left
+    predict(PictureOptions("background", "#102030"))
+    assert read_image(tmp_path / "out/p2.png")[5, 5].tolist() == [16, 32, 48]
+
+
+def test_identity_photos_have_the_formats_pixels_and_say_their_resolution(predict: Any, tmp_path: Path) -> None:
+    result = predict(PictureOptions("id_photo", "white", "35x45mm@300", jpeg=True))
+    assert result.written >= 2
+    for file in (tmp_path / "out").glob("*.jpg"):
+        with Pillow.open(file) as picture:
+            assert picture.size == (413, 531)
+            assert picture.info["dpi"] == (300, 300)
+            assert picture.getpixel((2, 2)) == (255, 255, 255)
+
+
+def test_a_group_is_one_picture(predict: Any, photos: Path, tmp_path: Path) -> None:
+    result = predict(PictureOptions("group", "#204060"), photos / "p2.png", photos / "p3.png")
+    assert (result.written, result.failed) == (1, ())
+    picture = read_image(tmp_path / "out/group.png")
+    assert picture.shape[1] > 600
+    assert picture[2, 2].tolist() == [32, 64, 96]
+
+
+def test_the_same_call_gives_the_same_bytes_whatever_the_workers(predict: Any, tmp_path: Path) -> None:
+    predict(PictureOptions("cutout"), workers=1)
+    first = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    predict(PictureOptions("cutout"), workers=3)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == first
+
+
+def test_bad_photos_are_told_and_the_others_go_on(predict: Any, photos: Path, tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.png"):
+        (tmp_path / name).write_bytes(b"junk" if name == "a.jpg" else b"")
+    result = predict(PictureOptions(), tmp_path / "a.jpg", photos / "p2.png", tmp_path / "b.png")
+    assert result.written == 1
+    assert [(Path(one.path).name, one.reason) for one in result.failed] == [
+        ("a.jpg", "not a picture, or its header is damaged"),
+        ("b.png", "0 bytes"),
+    ]
+    check_any(result)
+    none = predict(PictureOptions(), tmp_path / "a.jpg")
+    with pytest.raises(DataError, match=r"no photo could be used \(1 failed\)"):
+        check_any(none)
+
+
+def test_several_people_get_no_identity_photo() -> None:
+    one, two = (draw_portrait(seed, camera=False) for seed in (2, 3))
+    make = maker_of(PictureOptions("id_photo", id_photo="35x45mm"))
+    with pytest.raises(Exception, match="2 people are in the picture"):
+        make(np.hstack([one.image, two.image]), np.hstack([one.alpha, two.alpha]))
+
+
+def test_a_dry_run_writes_nothing(predict: Any, tmp_path: Path) -> None:
+    assert predict(PictureOptions(), dry_run=True).written == 0
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_limit_takes_the_first_photos(predict: Any, tmp_path: Path) -> None:
+    assert predict(PictureOptions(), limit=2).written == 2
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["p2.png", "p3.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (PictureOptions("fog"), "no kind 'fog'"),  # type: ignore[arg-type]
+        (PictureOptions("alpha", "white"), "goes with no --alpha"),
+        (PictureOptions("id_photo"), "wants a format"),
+        (PictureOptions("cutout", id_photo="35x45mm"), "no other kind"),
+        (PictureOptions("cutout", head_mm=30), "with --id-photo only"),
+        (PictureOptions("cutout", jpeg=True), "exact values"),
+        (PictureOptions("background", "nosuch"), "neither a colour"),
+        (PictureOptions("id_photo", __file__, "35x45mm"), "can't be read as a picture"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(options: PictureOptions, told: str, predict: Any) -> None:
+    with pytest.raises(UsageError, match=told):
+        predict(options)
+
+
+def test_an_identity_photo_has_a_plain_colour(photos: Path) -> None:
+    with pytest.raises(UsageError, match="plain colour"):
+        maker_of(PictureOptions("id_photo", str(photos / "p2.png"), "35x45mm"))
+
+
+def test_colours_come_by_name_and_by_number() -> None:
+    assert parse_background("navy") == (0, 0, 128)
+    assert parse_background("#fff") == (255, 255, 255)
