@@ -79,6 +79,8 @@ def test_every_call_that_is_written_down_is_understood(name: str) -> None:
         _, command, *arguments = shlex.split(line, comments=True)
         assert command in COMMANDS, f"{name}: {line}: there is no such command"
         known = COMMANDS[command]
+        while hasattr(known, "commands") and arguments:  # a group: the next word is the command
+            command, known, arguments = known.resolve_command(known.make_context(command, [*arguments]), arguments)
         options = {option for parameter in known.params for option in [*parameter.opts, *parameter.secondary_opts]}
         used = [word.partition("=")[0] for word in arguments if re.match(r"--?[a-z]", word)]
         assert [option for option in used if option not in {*options, "--help"}] == [], f"{name}: {line}"

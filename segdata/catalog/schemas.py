@@ -48,6 +48,14 @@ SAMPLES = pa.schema(
     ]
 )
 
+APPEARANCES = pa.schema(
+    [
+        ("image_sha256", _text),  # of the files' bytes, hex
+        ("thumbnail", pa.binary()),  # 32 x 32 greys, C order
+        ("run_id", _text),
+    ]
+)
+
 REJECTS = pa.schema(
     [
         ("dataset", _text),
@@ -170,6 +178,7 @@ RUNS = pa.schema(
 
 SCHEMAS: dict[str, pa.Schema] = {
     "samples": SAMPLES,
+    "appearances": APPEARANCES,
     "rejects": REJECTS,
     "scores": SCORES,
     "predictions": PREDICTIONS,
@@ -181,6 +190,7 @@ SCHEMAS: dict[str, pa.Schema] = {
 
 KEYS: dict[str, tuple[str, ...]] = {
     "samples": ("sample_id",),
+    "appearances": ("image_sha256",),
     "rejects": ("dataset", "path"),
     "scores": ("scorer_id", "sample_id", "image_sha256", "alpha_sha256"),
     "predictions": ("scorer_id", "sample_id", "image_sha256", "alpha_sha256"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _ATTEMPTS = 12
-_UNSORTED = frozenset({"predictions"})  # megabytes a row: sorting would copy every one of them
+_UNSORTED = frozenset({"predictions", "appearances"})  # kilobytes a row: sorting would copy every one of them
 
 
 class Catalog:

@@ -147,7 +147,7 @@ def minable(workspace: Workspace, folder: Path) -> tuple[pa.Table, int]:
     known = catalog.read("samples", where="kind = 'portrait' AND status = 'present'").to_pylist()
     table = _table(rows)
     seen = _table([row for row in known if row["sample_id"] in ids])
-    copies = near_duplicates.find_duplicates(workspace, table, seen, proposals=0)
+    copies = near_duplicates.find_duplicates(workspace, table, seen)
     away = near_duplicates.leaked_ids([*copies, *leaks_into(workspace, table)])
     left = _table([row for row in rows if row["sample_id"] not in away])
     return left, pool.num_rows - left.num_rows

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segdata.cli import inspecting, making, working
+from segdata.cli import duplicating, inspecting, making, working
 from segdata.cli.options import with_common_options
 from segdata.cli.printing import print_json, say
 from segdata.privacy import keep_quiet
@@ -49,6 +49,9 @@ _SHORT = {
     "report": "Write a page to look at: scores, hard cases, lineage.",
     "predict": "Write what a version predicts for photos.",
     "export": "Write a table to a file that any program reads.",
+    "catalog": "What the tables hold and held; keep them in order.",
+    "catalog duplicates": "Samples that show one photograph, or one shoot.",
+    "catalog leaks": "What is trained on and shows a held-out photograph.",
 }
 
 for _panel, _functions in (
@@ -70,6 +73,17 @@ for _panel, _functions in (
     for _function in _functions:
         _wrapped = with_common_options(_function) if _function.__module__ != making.__name__ else _function
         app.command(_function.__name__, short_help=_SHORT[_function.__name__], rich_help_panel=_panel)(_wrapped)
+
+
+# A command of the group is a function here, and its line in _SHORT.
+_CATALOG = (duplicating.duplicates, duplicating.leaks)
+
+catalog = typer.Typer(name="catalog", no_args_is_help=True, rich_markup_mode=None, help=_SHORT["catalog"])
+for _function in _CATALOG:
+    catalog.command(_function.__name__, short_help=_SHORT[f"catalog {_function.__name__}"])(
+        with_common_options(_function)
+    )
+app.add_typer(catalog, short_help=_SHORT["catalog"], rich_help_panel=_LOOK)
 
 
 @app.callback(invoke_without_command=True)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
+from segdata.catalog.appearances import AppearanceWriter
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import map_threads
@@ -117,8 +118,10 @@ def _ingest_source(
     rejects = dict(plan.rejects)
     counts: Counter[str] = Counter()
     if not context.dry_run:
+        appearances = AppearanceWriter(catalog, context.run_id)
         for rows, refused in _read_in_shards(context, source, plan, known):
-            counts.update(_commit(context, rows, known))
+            appearances.add({row["image_sha256"]: row["thumbnail"] for row in rows})
+            counts.update(_commit(context, [_without_thumbnail(row) for row in rows], known))
             rejects |= refused
         _write_rejects(context, source, rejects, rejected, complete=context.limit is None)
         _mark_gone(context, plan, rejects, known)
@@ -203,6 +206,10 @@ def _row(
         **dict(zip(STAMP_COLUMNS, stamps, strict=True)),
         **measured,
     }
+
+
+def _without_thumbnail(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name != "thumbnail"}
 
 
 def _commit(context: RunContext, rows: list[Row], known: dict[str, Row]) -> Counter[str]:
