@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from segdata.catalog import queries
+from segdata.catalog.purging import purge_table
 from segdata.catalog.schemas import KEYS, MERGED, SCHEMAS
 from segdata.errors import CatalogError
 from segdata.storage.files import sync_folder
@@ -100,6 +101,23 @@ class Catalog:
             raise ValueError(f"{name} is append-only")
         _check_keys(name, rows)
         self._commit(name, lambda table: _merge(table, name, rows).when_not_matched_by_source_delete(where).execute())
+
+    def delete(self, name: str, where: str) -> None:
+        """Delete the rows of any table for which a predicate is true; older versions hold them until `purge`.
+
+        Args:
+            where: a predicate over the table's columns, as `quoted_in` writes one.
+        """
+        if self.query(f"SELECT 1 FROM {name} WHERE {where} LIMIT 1").num_rows:
+            self._commit(name, lambda table: table.delete(where))
+
+    def purge(self, name: str) -> None:
+        """Remove for good what a table's older versions held: their data files, and the log that tells of them.
+
+        The version stays what it is or grows; those before can't be read any more. Nobody may write meanwhile.
+        """
+        if self.version(name) >= 0:
+            self._commit(name, lambda table: purge_table(table, SCHEMAS[name]))
 
     def append(self, name: str, rows: pa.Table, transaction: str | None = None) -> bool:
         """Append rows in one commit, once: a transaction that is in already is not written again.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from segdata.cli.execute import Outcome
+from typing import Annotated, Any
+
+import typer
+
+from segdata.cli.execute import Outcome, execute
 from segdata.cli.options import Common
 from segdata.cli.printing import print_json, say, say_table
 
@@ -38,6 +42,25 @@ def leaks(common: Common) -> None:
     header = ("kind", "sample_id", "split", "other_id", "other_split", "distance", "similarity", "mirrored", "via")
     say_table(header, [(*(leak[key] for key in header[:-2]), _yes(leak["mirrored"]), leak["via"]) for leak in found])
     say(f"{len(found)} leaks. Training leaves them out.")
+
+
+def forget(
+    common: Common,
+    sample_ids: Annotated[list[str], typer.Argument(help="Their sample ids.", metavar="SAMPLE_ID...")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it, only say what would be removed.")] = False,
+) -> None:
+    """Remove a person's picture from every version, cache, composite, prediction and report, and say what remains.
+
+    Later ingests leave it out, under any name. It can't be undone.
+    """
+    from segdata.pipeline.forgetting import forget as remove
+    from segdata.pipeline.forgetting import shown
+
+    def show(result: Any) -> None:
+        for line in shown(result):
+            say(line)
+
+    execute(common, "forget", lambda session: remove(session, sample_ids, yes), show)
 
 
 def _yes(value: bool) -> str:

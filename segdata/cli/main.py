@@ -49,6 +49,7 @@ _SHORT = {
     "report": "Write a page to look at: scores, hard cases, lineage.",
     "predict": "Write what a version predicts for photos.",
     "export": "Write a table to a file that any program reads.",
+    "forget": "Remove a person's picture from all that segdata wrote.",
     "catalog": "What the tables hold and held; keep them in order.",
     "catalog duplicates": "Samples that show one photograph, or one shoot.",
     "catalog leaks": "What is trained on and shows a held-out photograph.",
@@ -68,7 +69,10 @@ for _panel, _functions in (
             working.ablate,
         ),
     ),
-    (_LOOK, (inspecting.status, inspecting.query, working.report, working.predict, inspecting.export)),
+    (
+        _LOOK,
+        (inspecting.status, inspecting.query, working.report, working.predict, inspecting.export, duplicating.forget),
+    ),
 ):
     for _function in _functions:
         _wrapped = with_common_options(_function) if _function.__module__ != making.__name__ else _function

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from segdata.catalog.appearances import AppearanceWriter
+from segdata.catalog.forgetting import KEPT_COLUMNS, forgotten_hashes
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import map_threads
@@ -119,9 +120,14 @@ def _ingest_source(
     counts: Counter[str] = Counter()
     if not context.dry_run:
         appearances = AppearanceWriter(catalog, context.run_id)
-        for rows, refused in _read_in_shards(context, source, plan, known):
+        forgotten = forgotten_hashes(context.workspace)
+        for read, refused in _read_in_shards(context, source, plan, known):
+            back = [row for row in read if _comes_back(row, known.get(row["sample_id"]), forgotten)]
+            names = {row["sample_id"] for row in back}
+            rows = [row for row in read if row["sample_id"] not in names]
             appearances.add({row["image_sha256"]: row["thumbnail"] for row in rows})
             counts.update(_commit(context, [_without_thumbnail(row) for row in rows], known))
+            counts.update(_leave_out(context, back))
             rejects |= refused
         _write_rejects(context, source, rejects, rejected, complete=context.limit is None)
         _mark_gone(context, plan, rejects, known)
@@ -130,13 +136,13 @@ def _ingest_source(
     context.progress(Progress("ingest", source.name, plan.found, plan.found))
     return (
         SourceCounts(
-            found=plan.found,
+            found=plan.found - counts["forgotten"],
             added=counts["added"],
             changed=counts["changed"],
             unchanged=len(plan.unchanged) + counts["unchanged"],
             gone=len(plan.gone),
             rejected=len(rejects),
-            filtered=plan.filtered,
+            filtered=dict(Counter(plan.filtered) + Counter({"forgotten": counts["forgotten"]})),
             decoded=0 if context.dry_run else len(plan.to_read),
         ),
         Counter(row["reason"] for row in rejects.values()),
@@ -206,6 +212,19 @@ def _row(
         **dict(zip(STAMP_COLUMNS, stamps, strict=True)),
         **measured,
     }
+
+
+def _comes_back(row: Row, before: Row | None, forgotten: set[str]) -> bool:
+    """Whether it shows a picture that was forgotten; not so an equal one that was in the catalog all the time."""
+    was_there = before is not None and before["status"] == "present" and _hashes(before) == _hashes(row)
+    return row["image_sha256"] in forgotten and not was_there
+
+
+def _leave_out(context: RunContext, rows: list[Row]) -> Counter[str]:
+    """What was forgotten and comes back under another name is forgotten under that name too."""
+    marks = [{**{name: row[name] for name in KEPT_COLUMNS}, "status": "forgotten"} for row in rows]
+    context.catalog.merge("samples", rows_to_table("samples", [{**mark, "run_id": context.run_id} for mark in marks]))
+    return Counter({"forgotten": len(rows)})
 
 
 def _without_thumbnail(row: Row) -> Row:
