@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 # Measured on 800 real portraits (benchmarks/duplicates.py). Signatures: copies agree by 0.97 or more where a twelfth
 # was cut off, by 0.90 or more for any crop of a tenth; of pairs of strangers, 2 in 10,000 do. Details: copies agree
-# by 0.93 or more, photos of one shoot by 0.92 or more, strangers by 0.76 at most.
+# by 0.91 or more, photos of one shoot by 0.90 or more, strangers by 0.83 at most, drawn from one template included.
 _LOOKS_ALIKE = 0.90
-_SAME = 0.88
+_SAME = 0.87
 _CHUNK = 512
 
 Thumbnails = NDArray[np.uint8]

@@ -201,7 +201,7 @@ def _similarities(first, second, ones, others, mirrored, places, answer):  # typ
             continue
         for axis in (0, 2):  # from pixel centres at 16 x 16 to those at 32 x 32, as _scaled does
             place[axis + 1] = 2 * place[axis + 1] + (1 - place[axis]) / 2
-        answer[k] = _fit(one, other, place, 3)
+        answer[k] = _fit(one, other, place, 2)
 
 
 @register_jitable

@@ -70,6 +70,13 @@ def grey_square(image: Image, side: int) -> NDArray[np.uint8]:
     return grey
 
 
+def colour_grid(image: Image) -> NDArray[np.float32]:
+    """The colours of 8 x 8 parts of a picture, without their lightness: (8, 8, 2) float32, a* and b* of CIELAB."""
+    small = cv2.resize(image, (8, 8), interpolation=cv2.INTER_AREA)
+    colours: NDArray[np.float32] = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)[..., 1:].astype(np.float32)
+    return colours
+
+
 def frequencies_of(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The 12 x 12 lowest DCT coefficients of each thumbnail: what the signatures of all windows are computed from.
 

@@ -14,6 +14,7 @@ from segdata.catalog.duplicates import all_duplicates, all_leaks, grouped
 from segdata.catalog.lookalikes import lookalikes, lookalikes_within
 from segdata.catalog.near_duplicates import find_duplicates
 from segdata.catalog.schemas import rows_to_table
+from segdata.drawn.portrait import draw_portrait
 from segdata.imaging.appearance import thumbnail_of
 from segdata.imaging.decode import read_image
 from tests.catalog.test_training_sets import House, picture
@@ -166,3 +167,12 @@ def test_drawn_strangers_are_no_pairs(drawn_data: Path) -> None:
     paths = [*drawn_data.rglob("training/?????.png"), *drawn_data.rglob("clip_*/*.jpg")]
     assert len(paths) > 40
     assert lookalikes_within(np.array([thumbnail_of(read_image(path)) for path in paths]), threads=2) == []
+
+
+def test_people_drawn_from_one_template_are_told_apart_by_their_colours(tmp_path: Path) -> None:
+    house, images = House(tmp_path), [draw_portrait(seed, (200, 150)).image for seed in range(1000, 1500)]
+    found = lookalikes_within(np.array([thumbnail_of(image) for image in images]), threads=2)
+    assert found  # their details agree
+    for index in {index for pair in found for index in (pair.first, pair.second)}:
+        house.add(f"p/{index}", "train", images[index][..., ::-1])
+    assert all_duplicates(house.workspace) == []
