@@ -2,9 +2,9 @@
 
     python benchmarks/duplicates.py [--pictures 34000] [--million 1000000] [--data FOLDER] [--threads 2]
 
-Pictures are crops at random of drawn portraits (or of the JPEG files in FOLDER), so that they have the frequencies of
-real ones; one in a hundred is a copy of another, changed as copies are. Only thumbnails are searched: ingest has made
-them.
+Each picture is two crops at random of drawn portraits (or of the JPEG files in FOLDER), one shining through the other:
+so they have the frequencies of real ones, and are strangers to each other. One in a hundred is a copy of another,
+changed as copies are. Only thumbnails are searched: ingest has made them.
 """
 
 from __future__ import annotations
@@ -82,22 +82,27 @@ def compressed(image: Pictures) -> Pictures:
 
 
 def invent(originals: list[Pictures], count: int, rng: np.random.Generator) -> Pictures:
-    """Thumbnails of crops of the originals; one in 100 is a copy of the one before it."""
+    """Thumbnails of pictures made of the originals; one in 100 is a copy of the one before it."""
     small = [cv2.resize(image, (150, 200), interpolation=cv2.INTER_AREA) for image in originals]
     pictures = np.empty((count, SIDE, SIDE), np.uint8)
-    cut = small[0]
+    picture = small[0]
     for index in range(count):
         if index % 100 == 99:
             change = list(CHANGES.values())[index // 100 % len(CHANGES)]
-            pictures[index] = thumbnail_of(change(cut))
+            pictures[index] = thumbnail_of(change(picture))
             continue
-        whole = small[int(rng.integers(len(small)))]
-        height, width = (int(side * rng.uniform(0.35, 1)) for side in whole.shape[:2])
-        top, left = int(rng.integers(whole.shape[0] - height + 1)), int(rng.integers(whole.shape[1] - width + 1))
-        cut = whole[top : top + height, left : left + width]
-        cut = np.ascontiguousarray(cut[:, ::-1] if rng.random() < 0.5 else cut)
-        pictures[index] = thumbnail_of(cut)
+        picture = cv2.addWeighted(crop(small, rng), 0.5, crop(small, rng), 0.5, 0)
+        pictures[index] = thumbnail_of(picture)
     return pictures
+
+
+def crop(small: list[Pictures], rng: np.random.Generator) -> Pictures:
+    """A part of one of the pictures, at half their size, mirrored half of the time."""
+    whole = small[int(rng.integers(len(small)))]
+    height, width = (int(side * rng.uniform(0.5, 1)) for side in whole.shape[:2])
+    top, left = int(rng.integers(whole.shape[0] - height + 1)), int(rng.integers(whole.shape[1] - width + 1))
+    part = cv2.resize(whole[top : top + height, left : left + width], (75, 100), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(part[:, ::-1] if rng.random() < 0.5 else part)
 
 
 def timed(work: Callable[[], list[object]]) -> tuple[float, float, list[object]]:
