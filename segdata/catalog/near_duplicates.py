@@ -1,54 +1,58 @@
-"""Near-duplicates over the catalog: pHash proposes, pixels decide. What crosses from test or val to training leaks.
+"""Pairs of samples that show one photograph: by their bytes, or by what they look like. What crosses to test leaks.
 
-Unrelated portraits lie as near as 10 bits of pHash, and a crop moves a copy much farther than that; so a small
-distance proves nothing, and a large one rules nothing out. The nearest few are proposed, as they are and mirrored,
-and each pair is compared as pictures: the middle of one is looked for in the other at several scales.
+A pHash alone proves nothing: strangers lie as near as 10 bits, and a crop moves a copy much farther than that. So every
+picture is held against every other in 19 windows, plain and mirrored, and what looks alike is laid over one another.
+Two photos of one shoot are nearly as alike as two copies; the pixels themselves tell these apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
-import cv2
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from segdata.catalog.appearances import thumbnails_of
+from segdata.catalog.lookalikes import Lookalike, best_window, lookalikes, lookalikes_within
 from segdata.catalog.pixels import read_image_of
 from segdata.catalog.workspace import Workspace
 from segdata.errors import DataError
+from segdata.imaging.appearance import SIDE, WINDOWS, colour_grid, grey_square
 
-# Measured on 800 real portraits: a copy cut by a twelfth at the top lay among the nearest 24 but for one in fifty,
-# among the nearest 4 for four in five. Copies correlate by 0.97 or more, two photos of one shoot by 0.95 or more,
-# strangers by 0.90 at most.
-_PROPOSED = 24
-_SURE_BITS = 10
-_THUMBNAIL = 96
-_MIDDLE = 0.6
-_SCALES = (1.0, *np.geomspace(0.8, 1.4, 13).tolist())
-_SAME = 0.93
-# A first look at a third of the size costs a tenth; copies correlate by 0.84 or more there, 9 strangers in 10 by less
-# than 0.62.
-_COARSE_SCALES = (0.85, 1.0, 1.15, 1.3)
-_WORTH_A_LOOK = 0.75
+Alikeness = Literal["identical", "copy", "same_shoot", "alike"]
+
+COLUMNS = ("sample_id", "image_sha256", "image_uri", "phash")
+"""The columns of `samples` that a search for duplicates needs."""
 # Bit 8r + c of a pHash is the sign of the DCT coefficient of row r, column c. Mirroring a picture negates the
 # coefficients of odd horizontal frequency, so it flips the bits of the odd columns.
 _ODD_COLUMNS = np.uint64(int("10101010" * 8, 2))
+# At 192 x 192 the details of copies agree by 0.98 or more, resized, cropped and at JPEG quality 70; those of two
+# photos of one shoot by 0.96 at most.
+_FINE_SIDE = 192
+_COPY = 0.97
+# Details of people drawn from one template agree by up to 0.92, and their colours differ by 13 or more; those of two
+# photos of one shoot by 4 at most. Of what agrees by more the colours are not asked: a copy may be grey or retouched.
+_SURE = 0.95
+_COLOURS_DIFFER = 8.0
 
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Two samples that show one photograph.
+    """Two samples that show one photograph, or two photographs of one shoot.
 
     Attributes:
         sample_id: of the first set, such as what would be trained on.
         other_id: of the second, such as test.
-        distance: bits between the two pHashes, the mirrored one's if that is nearer; 0 for equal bytes.
-        similarity: normalised cross-correlation where one lies in the other, up to 1.
+        distance: bits between the two pHashes, the mirrored one's if that is what looks alike; 0 for equal bytes.
+        similarity: how well their details agree where they overlap, up to 1.
         mirrored: whether one is the mirror image of the other.
+        kind: `identical` bytes; a `copy`, that was encoded again, resized, mirrored or cropped; another photo of the
+            `same_shoot`; or `alike`, one of these two, where nobody looked more closely.
     """
 
     sample_id: str
@@ -56,31 +60,88 @@ class Duplicate:
     distance: int
     similarity: float
     mirrored: bool
+    kind: Alikeness = "alike"
 
 
 def find_duplicates(
-    workspace: Workspace, samples: pa.Table, others: pa.Table, proposals: int = _PROPOSED
+    workspace: Workspace, samples: pa.Table, others: pa.Table, threads: int | None = None
 ) -> list[Duplicate]:
-    """The pairs of one sample of each set that show the same photograph, by sample_id.
+    """The pairs of one sample of each set that show the same photograph or shoot, by sample_id.
+
+    Args:
+        workspace: where thumbnails are kept, and where pixels are read of what has none.
+        samples: rows of `samples`, at least `COLUMNS`.
+        others: rows of `samples`; a row that is in both sets is no pair with itself.
+        threads: all cores by default.
+    """
+    workers = threads or os.cpu_count() or 1
+    left, right = _Contents.of(samples), _Contents.of(others)
+    if not left.groups or not right.groups:
+        return []
+    ours, theirs = (thumbnails_of(workspace, side.firsts, workers) for side in (left, right))
+    alike = _of_one_colour(workspace, lookalikes(ours, theirs, workers), left, right)
+    pairs = [
+        _pair(one, other, match)
+        for match in alike
+        for one in left.groups[match.first]
+        for other in right.groups[match.second]
+        if one["image_sha256"] != other["image_sha256"]
+    ]
+    by_hash = {group[0]["image_sha256"]: group for group in right.groups}
+    pairs += [
+        Duplicate(one["sample_id"], other["sample_id"], 0, 1.0, False, "identical")
+        for group in left.groups
+        for other in by_hash.get(group[0]["image_sha256"], ())
+        for one in group
+    ]
+    return sorted((pair for pair in pairs if pair.sample_id != pair.other_id), key=_by_ids)
+
+
+def find_within(workspace: Workspace, samples: pa.Table, threads: int | None = None) -> list[Duplicate]:
+    """The duplicates inside one set: of equal bytes each with the first of them, of alike ones the first of each.
+
+    Args:
+        workspace: as in `find_duplicates`.
+        samples: rows of `samples`, at least `COLUMNS`.
+        threads: all cores by default.
+    """
+    workers = threads or os.cpu_count() or 1
+    contents = _Contents.of(samples)
+    if not contents.groups:
+        return []
+    found = lookalikes_within(thumbnails_of(workspace, contents.firsts, workers), workers)
+    alike = _of_one_colour(workspace, found, contents, contents)
+    pairs = [_pair(contents.groups[match.first][0], contents.groups[match.second][0], match) for match in alike]
+    pairs += [
+        Duplicate(one["sample_id"], group[0]["sample_id"], 0, 1.0, False, "identical")
+        for group in contents.groups
+        for one in group[1:]
+    ]
+    return sorted(pairs, key=_by_ids)
+
+
+def tell_apart(
+    workspace: Workspace, duplicates: Iterable[Duplicate], rows: Mapping[str, Mapping[str, Any]]
+) -> list[Duplicate]:
+    """The same pairs, each that is `alike` now a `copy` or of the `same_shoot`: by the pixels of both.
+
+    Where a file can't be read they stay `alike`.
 
     Args:
         workspace: where the pixels are read.
-        samples: rows of `samples`.
-        others: rows of `samples`; a row that is in both sets is no pair with itself.
-        proposals: how many of `samples` are looked at for each of `others` besides those within 10 bits; 0 trusts
-            that a copy lies within 10 bits, which is true of re-encoded and resized ones.
+        duplicates: pairs.
+        rows: rows of `samples` by sample_id.
     """
-    left, right = samples.to_pylist(), others.to_pylist()
-    look = lru_cache(maxsize=4096)(lambda uri: _thumbnail(workspace, uri))
-    found: dict[tuple[str, str], Duplicate] = {}
-    for one, other, distance, mirrored in _proposed(left, right, proposals):
-        if one["sample_id"] == other["sample_id"]:
+    look = lru_cache(maxsize=256)(lambda sample_id: _fine(workspace, rows[sample_id]))
+    told = []
+    for pair in duplicates:
+        one, other = (look(pair.sample_id), look(pair.other_id)) if pair.kind == "alike" else (None, None)
+        if one is None or other is None:
+            told.append(pair)
             continue
-        similarity = 1.0 if one["image_sha256"] == other["image_sha256"] else _compare(look, one, other, mirrored)
-        key = (one["sample_id"], other["sample_id"])
-        if similarity >= _SAME and (key not in found or similarity > found[key].similarity):
-            found[key] = Duplicate(*key, distance, round(similarity, 4), mirrored)
-    return [found[key] for key in sorted(found)]
+        kind: Alikeness = "copy" if _fine_agreement(one, other, pair.mirrored) >= _COPY else "same_shoot"
+        told.append(replace(pair, kind=kind))
+    return told
 
 
 def leaked_ids(leaks: Iterable[Duplicate]) -> set[str]:
@@ -88,78 +149,81 @@ def leaked_ids(leaks: Iterable[Duplicate]) -> set[str]:
     return {leak.sample_id for leak in leaks}
 
 
-def _proposed(
-    left: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]], proposals: int
-) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any], int, bool]]:
-    if not left:
-        return
-    hashes = _unsigned(left)
-    for other, target in zip(right, _unsigned(right), strict=True):
-        for mirrored in (False, True):
-            distances = np.bitwise_count(hashes ^ (target ^ _ODD_COLUMNS if mirrored else target))
-            near = set(np.flatnonzero(distances <= _SURE_BITS).tolist())
-            near |= (
-                set(np.argpartition(distances, min(proposals, len(left)) - 1)[:proposals].tolist())
-                if proposals
-                else set()
-            )
-            for index in sorted(near):
-                yield left[index], other, int(distances[index]), mirrored
+@dataclass(frozen=True)
+class _Contents:
+    """Samples by the bytes of their image: what is equal is looked at once.
 
-
-def _unsigned(rows: Sequence[Mapping[str, Any]]) -> NDArray[np.uint64]:
-    return np.array([row["phash"] for row in rows], dtype=np.int64).view(np.uint64)
-
-
-def _compare(look: Any, one: Mapping[str, Any], other: Mapping[str, Any], mirrored: bool) -> float:
-    first, second = look(one["image_uri"]), look(other["image_uri"])
-    if first is None or second is None:
-        return 0.0
-    if mirrored:
-        first = np.ascontiguousarray(first[:, ::-1])
-    coarse = similarity_of(_third(first), _third(second), _COARSE_SCALES)
-    return similarity_of(first, second) if coarse >= _WORTH_A_LOOK else coarse
-
-
-def _third(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    small: NDArray[np.uint8] = cv2.resize(picture, None, fx=1 / 3, fy=1 / 3, interpolation=cv2.INTER_AREA)
-    return small
-
-
-def similarity_of(one: NDArray[np.uint8], other: NDArray[np.uint8], scales: Sequence[float] = _SCALES) -> float:
-    """How well the middle of either picture is found in the other: normalised cross-correlation, at most 1.
-
-    Args:
-        one, other: (H, W) uint8 grey thumbnails.
-        scales: the sizes at which the middle is looked for.
-
-    >>> picture = np.random.default_rng(0).integers(0, 255, (96, 72), dtype=np.uint8)
-    >>> round(similarity_of(picture, picture), 3)
-    1.0
+    Attributes:
+        firsts: one row for each content.
+        groups: the rows of each, in the same order.
     """
-    return max(_find_middle(one, other, scales), _find_middle(other, one, scales))
+
+    firsts: pa.Table
+    groups: list[list[dict[str, Any]]]
+
+    @staticmethod
+    def of(samples: pa.Table) -> _Contents:
+        """Grouped; a sample whose hash is unknown is of a content of its own."""
+        groups: dict[str, list[dict[str, Any]]] = {}
+        firsts = []
+        for index, row in enumerate(samples.select(list(COLUMNS)).to_pylist()):
+            key = row["image_sha256"] or f"unknown: {row['sample_id']}"
+            if key not in groups:
+                firsts.append(index)
+            groups.setdefault(key, []).append(row)
+        return _Contents(samples.select(list(COLUMNS)).take(pa.array(firsts, pa.int64())), list(groups.values()))
 
 
-def _find_middle(one: NDArray[np.uint8], other: NDArray[np.uint8], scales: Sequence[float]) -> float:
-    height, width = one.shape
-    top, left = int(height * (1 - _MIDDLE) / 2), int(width * (1 - _MIDDLE) / 2)
-    middle = one[top : height - top, left : width - left]
-    best = 0.0
-    for scale in scales:
-        patch = cv2.resize(middle, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        # A flat patch correlates with anything.
-        if patch.shape[0] <= other.shape[0] and patch.shape[1] <= other.shape[1] and patch.std() > 4:
-            best = max(best, float(cv2.matchTemplate(other, patch, cv2.TM_CCOEFF_NORMED).max()))
-    return best
+def _of_one_colour(
+    workspace: Workspace, found: Iterable[Lookalike], first: _Contents, second: _Contents
+) -> list[Lookalike]:
+    """Those whose details agree for sure, or whose colours do too: a few are decoded for it. Unreadable ones stay."""
+    look = lru_cache(maxsize=1024)(lambda uri: _colours(workspace, uri))
+
+    def agree(match: Lookalike) -> bool:
+        one, other = (
+            look(side.groups[at][0]["image_uri"]) for side, at in ((first, match.first), (second, match.second))
+        )
+        if one is None or other is None:
+            return True
+        return float(np.abs(one - (other[:, ::-1] if match.mirrored else other)).mean()) <= _COLOURS_DIFFER
+
+    return [match for match in found if match.similarity >= _SURE or agree(match)]
 
 
-def _thumbnail(workspace: Workspace, uri: str) -> NDArray[np.uint8] | None:
-    """The picture in grey, 96 pixels on its longer side; None where it can't be read, so that it is no pair."""
+def _colours(workspace: Workspace, uri: str) -> NDArray[np.float32] | None:
     try:
-        image = read_image_of(workspace, {"sample_id": uri, "image_uri": uri})
+        return colour_grid(read_image_of(workspace, {"sample_id": uri, "image_uri": uri}))
     except DataError:
         return None
-    scale = _THUMBNAIL / max(image.shape[:2])
-    size = (max(8, round(image.shape[1] * scale)), max(8, round(image.shape[0] * scale)))
-    grey: NDArray[np.uint8] = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-    return grey
+
+
+def _pair(one: Mapping[str, Any], other: Mapping[str, Any], match: Lookalike) -> Duplicate:
+    hashes = np.array([one["phash"] or 0, other["phash"] or 0], np.int64).view(np.uint64)
+    distance = int(np.bitwise_count(hashes[0] ^ hashes[1] ^ (_ODD_COLUMNS if match.mirrored else np.uint64(0))))
+    return Duplicate(one["sample_id"], other["sample_id"], distance, round(match.similarity, 4), match.mirrored)
+
+
+def _by_ids(pair: Duplicate) -> tuple[str, str]:
+    return pair.sample_id, pair.other_id
+
+
+def _fine(workspace: Workspace, row: Mapping[str, Any]) -> NDArray[np.uint8] | None:
+    try:
+        return grey_square(read_image_of(workspace, row), _FINE_SIDE)
+    except DataError:
+        return None
+
+
+def _fine_agreement(one: NDArray[np.uint8], other: NDArray[np.uint8], mirrored: bool) -> float:
+    """The better of both ways round: either may be the crop."""
+    import cv2
+
+    from segdata.imaging.alike import fine_similarity
+
+    pictures = (one, np.ascontiguousarray(other[:, ::-1]) if mirrored else other)
+    best = 0.0
+    for first, second in (pictures, pictures[::-1]):
+        small = [cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for picture in (first, second)]
+        best = max(best, fine_similarity(first, second, WINDOWS[best_window(*small)]))
+    return best

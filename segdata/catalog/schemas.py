@@ -50,6 +50,14 @@ SAMPLES = pa.schema(
     ]
 )
 
+APPEARANCES = pa.schema(
+    [
+        ("image_sha256", _text),  # of the files' bytes, hex
+        ("thumbnail", pa.binary()),  # 32 x 32 greys, C order
+        ("run_id", _text),
+    ]
+)
+
 REJECTS = pa.schema(
     [
         ("dataset", _text),
@@ -179,6 +187,7 @@ RUNS = pa.schema(
 
 SCHEMAS: dict[str, pa.Schema] = {
     "samples": SAMPLES,
+    "appearances": APPEARANCES,
     "rejects": REJECTS,
     "filtered": FILTERED,
     "scores": SCORES,
@@ -191,6 +200,7 @@ SCHEMAS: dict[str, pa.Schema] = {
 
 KEYS: dict[str, tuple[str, ...]] = {
     "samples": ("sample_id",),
+    "appearances": ("image_sha256",),
     "rejects": ("dataset", "path"),
     "filtered": ("dataset", "path"),
     "scores": ("scorer_id", "sample_id", "image_sha256", "alpha_sha256"),

@@ -17,6 +17,7 @@ import pyarrow as pa
 from segdata.catalog import delta, queries
 from segdata.catalog.damage import file_size_damage, ranges, readable_versions
 from segdata.catalog.evolution import add_missing_columns, check_columns
+from segdata.catalog.purging import purge_table
 from segdata.catalog.queries import ParquetFiles
 from segdata.catalog.schemas import KEYS, MERGED, SCHEMAS
 from segdata.errors import CatalogError, UsageError
@@ -24,7 +25,7 @@ from segdata.errors import CatalogError, UsageError
 if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable
 
-_UNSORTED = frozenset({"predictions"})  # megabytes a row: sorting would copy every one of them
+_UNSORTED = frozenset({"predictions", "appearances"})  # kilobytes a row: sorting would copy every one of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +136,23 @@ class Catalog:
             self._merger(table, name, rows).when_not_matched_by_source_delete(where).execute()
 
         self.commit(name, attempt)
+
+    def delete(self, name: str, where: str) -> None:
+        """Delete the rows of any table for which a predicate is true; older versions hold them until `purge`.
+
+        Args:
+            where: a predicate over the table's columns, as `quoted_in` writes one.
+        """
+        if self.query(f"SELECT 1 FROM {name} WHERE {where} LIMIT 1").num_rows:
+            self.commit(name, lambda table: table.delete(where))
+
+    def purge(self, name: str) -> None:
+        """Remove for good what a table's older versions held: their data files, and the log that tells of them.
+
+        The version stays what it is or grows; those before can't be read any more. Nobody may write meanwhile.
+        """
+        if self.version(name) >= 0:
+            self.commit(name, lambda table: purge_table(table, SCHEMAS[name]))
 
     def append(self, name: str, rows: pa.Table, transaction: str | None = None) -> bool:
         """Append rows in one commit, once: a transaction that is in already is not written again.

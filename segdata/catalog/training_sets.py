@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from segdata.catalog import licences as licensing
 from segdata.catalog import near_duplicates
 from segdata.catalog.models import all_models
 from segdata.catalog.near_duplicates import Duplicate
@@ -31,18 +32,39 @@ class TrainingSet:
         rows: rows of `samples` and their `weight`.
         hard: how many of them are mined hard cases.
         leaks: the near-duplicates of held-out samples that were left out, with what they duplicate.
+        unlicensed: how many were left out since their licence, or that of a composite's parent, is not allowed.
     """
 
     rows: pa.Table
     hard: int
     leaks: tuple[Duplicate, ...]
+    unlicensed: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """What a dry run says."""
+        return {
+            "training_samples": self.rows.num_rows,
+            "leaks_removed": len(self.leaks),
+            "unlicensed": self.unlicensed,
+        }
 
 
-def training_set(workspace: Workspace, selections: Iterable[str], rendered: bool) -> TrainingSet:
+def training_set(
+    workspace: Workspace, selections: Iterable[str], rendered: bool, licences: Sequence[str] = ()
+) -> TrainingSet:
     """The training split, the accepted hard cases of the selections, and rendered composites if wanted.
 
     A reviewer's verdict wins over triage. Near-duplicates of test and val are left out, and so are composites with
     such a parent, with a parent that changed, or with one whose label was judged wrong.
+
+    Args:
+        workspace: whose catalog is read.
+        selections: names of selections.
+        rendered: whether composites are wanted.
+        licences: those allowed, as `licences.is_allowed` takes them; none given allows all.
+
+    Raises:
+        TooFewSamplesError: There is something to train on, and none of it is under such a licence.
     """
     catalog = workspace.catalog
     samples = catalog.read("samples", where="status = 'present'").to_pylist()
@@ -60,15 +82,31 @@ def training_set(workspace: Workspace, selections: Iterable[str], rendered: bool
     leaks = tuple(leaks_into(workspace, _table([*base, *hard])))
     leaked = near_duplicates.leaked_ids(leaks)
     weights = {row["sample_id"]: row["weight"] for row in wanted if row["weight"] is not None}
-    kept = [row for row in [*base, *hard] if row["sample_id"] not in leaked]
+    found = [row for row in [*base, *hard] if row["sample_id"] not in leaked]
     if rendered:
         parents = {row["sample_id"]: row for row in usable if row["sample_id"] not in leaked}
-        kept += [row for row in usable if row["kind"] == "composite" and _parents_hold(row, parents)]
+        found += [row for row in usable if row["kind"] == "composite" and _parents_hold(row, parents)]
+    kept = _licensed(found, usable, licences)
+    licensing.require_some(kept, (row["licence"] for row in found), licences, "sample to train on")
+    names = {row["sample_id"] for row in kept}
     table = _table(sorted(kept, key=lambda row: str(row["sample_id"])))
     column = pa.array([float(weights.get(name, 1.0)) for name in table["sample_id"].to_pylist()], pa.float32())
-    return TrainingSet(
-        table.append_column("weight", column), sum(row["sample_id"] not in leaked for row in hard), leaks
-    )
+    used = sum(row["sample_id"] in names for row in hard)
+    return TrainingSet(table.append_column("weight", column), used, leaks, len(found) - len(kept))
+
+
+def _licensed(found: list[Row], known: Iterable[Row], licences: Sequence[str]) -> list[Row]:
+    """What may be trained on; a composite by its parents, since its own licence is both of theirs in one text."""
+    of = {row["sample_id"]: row["licence"] for row in known}
+    return [
+        row
+        for row in found
+        if (
+            licensing.parents_allowed(row, of, licences)
+            if row["kind"] == "composite"
+            else licensing.is_allowed(row["licence"], licences)
+        )
+    ]
 
 
 def leaks_into(workspace: Workspace, samples: pa.Table) -> list[Duplicate]:
@@ -147,7 +185,7 @@ def minable(workspace: Workspace, folder: Path) -> tuple[pa.Table, int]:
     known = catalog.read("samples", where="kind = 'portrait' AND status = 'present'").to_pylist()
     table = _table(rows)
     seen = _table([row for row in known if row["sample_id"] in ids])
-    copies = near_duplicates.find_duplicates(workspace, table, seen, proposals=0)
+    copies = near_duplicates.find_duplicates(workspace, table, seen)
     away = near_duplicates.leaked_ids([*copies, *leaks_into(workspace, table)])
     left = _table([row for row in rows if row["sample_id"] not in away])
     return left, pool.num_rows - left.num_rows

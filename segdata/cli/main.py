@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from segdata.cli import cataloguing, exporting, inspecting, making, models, portable, predicting, working
+from segdata.cli import cataloguing, duplicating, exporting, inspecting, making, models, portable, predicting, working
 from segdata.cli.options import with_common_options
 from segdata.cli.printing import print_json, say
 from segdata.privacy import keep_quiet
@@ -81,10 +81,16 @@ _SHORT = {
     "catalog history": "The versions that the tables went through.",
     "catalog verify": "Is everything as it was written? Hashes and all.",
     "catalog maintain": "Fewer files, no dead ones; nothing lost.",
+    "catalog duplicates": "Samples that show one photograph, or one shoot.",
+    "catalog leaks": "What is trained on and shows a held-out photograph.",
+    "forget": "Remove a person's picture from all that segdata wrote.",
 }
 
 # A command of a group is a function here, and its line in _SHORT.
-_CATALOG = (cataloguing.tables, cataloguing.history, cataloguing.verify, cataloguing.maintain)
+_CATALOG = (
+    *(cataloguing.tables, cataloguing.history, cataloguing.verify, cataloguing.maintain),
+    *(duplicating.duplicates, duplicating.leaks),
+)
 _EXPORT = (exporting.table, exporting.parquet, portable.model)
 _MODELS = (models.list_, models.show, models.compare, models.promote, models.benchmark)
 
@@ -102,7 +108,7 @@ for _panel, _functions in (
             working.ablate,
         ),
     ),
-    (_LOOK, (inspecting.status, inspecting.query, working.report, predicting.predict)),
+    (_LOOK, (inspecting.status, inspecting.query, working.report, predicting.predict, duplicating.forget)),
 ):
     for _function in _functions:
         _wrapped = with_common_options(_function) if _function.__module__ != making.__name__ else _function

@@ -114,7 +114,10 @@ def show_trained(result: Mapping[str, Any]) -> None:
     """The version, its metrics, and what the gate and the guard did."""
     _say_moment(result)
     if "model_id" not in result:
-        say(f"{result['training_samples']} samples would be trained on; {result['leaks_removed']} leaks left out.")
+        say(
+            f"{result['training_samples']} samples would be trained on; {result['leaks_removed']} leaks and "
+            f"{result['unlicensed']} of other licences left out."
+        )
         return
     say(f"{result['path']} ({result['model_id']}){', found again' if result['reused'] else ''}")
     rows = [
@@ -124,7 +127,7 @@ def show_trained(result: Mapping[str, Any]) -> None:
     say_table(("split", "mIoU (images)", "mIoU (pixels)", "boundary IoU"), rows)
     say(
         f"  trained on {result['training_samples']} samples, {result['hard']} of them mined; "
-        f"{result['leaks_removed']} near-duplicates of test or val left out"
+        f"{result['leaks_removed']} near-duplicates of test or val left out, {result['unlicensed']} by licence"
     )
     say("  promoted" if result["promoted"] else "  not promoted")
     if "control" in result:

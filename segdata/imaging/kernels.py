@@ -10,25 +10,26 @@ from typing import Any
 _COMPILING = Lock()
 
 
-def lazily_compiled(loop: Callable[..., None], signature: str) -> Callable[..., None]:
+def lazily_compiled(loop: Callable[..., Any], signature: str, fastmath: bool = False) -> Callable[..., Any]:
     """A plain Python loop as machine code: compiled at the first call ever, read from disk in later processes.
 
     Args:
         loop: a function of a module, of arrays and numbers only.
         signature: its types, as numba writes them.
+        fastmath: let sums be regrouped, so that several are computed at once; results then differ in the last digits.
     """
     with _COMPILING:  # threads that start together compile it once
-        return _compiled(loop, signature)
+        return _compiled(loop, signature, fastmath)
 
 
 @cache
-def _compiled(loop: Callable[..., None], signature: str) -> Callable[..., None]:
+def _compiled(loop: Callable[..., Any], signature: str, fastmath: bool) -> Callable[..., Any]:
     from numba import njit
 
     compiled: Any
     try:
-        compiled = njit(signature, nogil=True, cache=True)(loop)
+        compiled = njit(signature, nogil=True, cache=True, fastmath=fastmath)(loop)
     except RuntimeError:  # neither the package's folder nor the user's cache folder can be written
-        compiled = njit(signature, nogil=True)(loop)
-    result: Callable[..., None] = compiled
+        compiled = njit(signature, nogil=True, fastmath=fastmath)(loop)
+    result: Callable[..., Any] = compiled
     return result

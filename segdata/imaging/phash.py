@@ -9,9 +9,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from segdata.imaging.appearance import Thumbnail, thumbnail_of
 from segdata.imaging.arrays import Image
 
-_SIDE, _KEPT = 32, 8
+_KEPT = 8
 
 
 def phash(image: Image) -> int:
@@ -26,8 +27,16 @@ def phash(image: Image) -> int:
     >>> phash(np.zeros((20, 10, 3), np.uint8))
     0
     """
-    grey = cv2.cvtColor(cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-    low = cv2.dct(grey.astype(np.float32))[:_KEPT, :_KEPT]
+    return phash_of(thumbnail_of(image))
+
+
+def phash_of(thumbnail: Thumbnail) -> int:
+    """`phash` of a picture whose thumbnail is there already.
+
+    Args:
+        thumbnail: (32, 32) uint8, of `thumbnail_of`.
+    """
+    low = cv2.dct(thumbnail.astype(np.float32))[:_KEPT, :_KEPT]
     bits = (low > np.median(low)).ravel()
     return int(np.packbits(bits, bitorder="little").view("<i8")[0])
 

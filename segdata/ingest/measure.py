@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from segdata.imaging.alpha_fit import fit_alpha
+from segdata.imaging.appearance import thumbnail_of
 from segdata.imaging.decode import DecodeError, decode_alpha, decode_image
-from segdata.imaging.phash import phash
+from segdata.imaging.phash import phash_of
 from segdata.metrics.labels import measure_label
 from segdata.records import MAX_PIXELS, AlphaFit, Candidate, Filtered, Reject, RejectReason, Stamps
 from segdata.storage.files import read_steady, sha256_of
@@ -52,8 +53,8 @@ def measure(candidate: Candidate, reading: Reading | None = None) -> Row | Rejec
         reading: how its source wants files read.
 
     Returns:
-        The columns of `samples` that come from the pixels, the bytes and the file system; or why it can't be a sample,
-        or why nobody wants it.
+        The columns of `samples` that come from the pixels, the bytes and the file system, and the image's `thumbnail`;
+        or why it can't be a sample, or why nobody wants it.
     """
     reading = reading or Reading()
     stamps: Stamps | None = None
@@ -62,13 +63,15 @@ def measure(candidate: Candidate, reading: Reading | None = None) -> Row | Rejec
         alpha_file = _read(candidate.alpha, "unreadable_alpha")
         stamps = (image_file.size, image_file.mtime_ns, alpha_file.size, alpha_file.mtime_ns)
         image = decode_image(image_file.data, reading.max_pixels)
+        thumbnail = thumbnail_of(image)
         row: Row = {
             **dict(zip(STAMP_COLUMNS, stamps, strict=True)),
             "width": image.shape[1],
             "height": image.shape[0],
             "image_sha256": sha256_of(image_file.data),
             "alpha_sha256": None,
-            "phash": phash(image),
+            "phash": phash_of(thumbnail),
+            "thumbnail": thumbnail,
             "alpha_kind": "none",
         }
         if candidate.alpha is None:

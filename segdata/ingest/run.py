@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from segdata.catalog.appearances import AppearanceWriter
+from segdata.catalog.forgetting import KEPT_COLUMNS, forgotten_hashes
 from segdata.catalog.renames import carry_over
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import RunContext
@@ -139,6 +141,8 @@ class _Ingest:
         self._before = _before(context, source.name)
         self._rules = Rules(source, _namer(context), options.verify, complete=context.limit is None)
         self._counts: Counter[str] = Counter()
+        self._forgotten: frozenset[str] = frozenset()
+        self._appearances = AppearanceWriter(context.catalog, context.run_id)
         self.rejects: dict[str, Row] = {}
         self.filtered: dict[str, Row] = {}
 
@@ -166,6 +170,7 @@ class _Ingest:
         counts = self._counts
         unchanged = len(plan.unchanged) + counts["unchanged"]
         filtered = plan.left_out + Counter(row["reason"] for row in self.filtered.values())
+        filtered += Counter({"forgotten": counts["forgotten"]})
         return SourceCounts(
             found=counts["added"] + counts["changed"] + unchanged + len(self.rejects),
             added=counts["added"],
@@ -181,22 +186,31 @@ class _Ingest:
     def _read(self, plan: IngestPlan) -> None:
         """Measure what has to be read, and commit it, a shard at a time."""
         context, reading = self._context, self._rules.reading
+        self._forgotten = frozenset(forgotten_hashes(context.workspace))
         vanished = Vanished(self._before.samples, plan.gone, plan.unchanged)
         measured = map_threads(
             lambda one: (one, measure(one, reading)), plan.to_read, context.workers, look_ahead=_LOOK_AHEAD
         )
         counted = self._watched(measured, len(plan.to_read))
         while shard := list(islice(counted, _SHARD)):
-            rows, old = [], {}
+            rows, old, thumbnails, back = [], {}, {}, []
             for candidate, answer in shard:
                 if isinstance(answer, Reject | Filtered):
                     self._refuse(candidate, answer)
                     continue
                 self._counts["decoded"] += 1
+                thumbnails[answer["image_sha256"]] = answer.pop("thumbnail")
                 row, renamed = self._row(candidate, answer, vanished)
+                if self._comes_back(row):
+                    back.append(row)
+                    continue
+                self._count(row, renamed)
                 rows.append(row)
                 if renamed is not None:
                     old[renamed.sample_id] = row["sample_id"]
+            self._leave_out(back)
+            kept = {row["image_sha256"] for row in rows}
+            self._appearances.add({name: thumbnails[name] for name in kept})
             self._commit(rows, old)
 
     def _watched(self, measured: Iterator[Any], total: int) -> Iterator[Any]:
@@ -220,14 +234,27 @@ class _Ingest:
         if renamed is not None and named.group_id is None:
             # val is cut by the hash of a group's name: under its new name a training sample could become val
             named = named._replace(group_id=renamed.sample_id)
-        if before is None:
-            self._counts["added"] += 1
-        else:
-            same = before.status == "present" and before.hashes == hashes
-            self._counts["unchanged" if same else "changed"] += 1
-        self._counts["renamed"] += renamed is not None
         columns = {"sample_id": candidate.sample_id, "dataset": candidate.dataset, "status": "present"}
         return {**columns, **named._asdict(), "run_id": self._context.run_id, **measured}, renamed
+
+    def _count(self, row: Row, renamed: Known | None) -> None:
+        before = self._before.samples.get(row["sample_id"])
+        what = "added" if before is None else "unchanged" if _is_there(before, row) else "changed"
+        self._counts[what] += 1
+        self._counts["renamed"] += renamed is not None
+
+    def _comes_back(self, row: Row) -> bool:
+        """Whether it shows a picture that was forgotten; not so an equal one that was in the catalog all the time."""
+        if row["image_sha256"] not in self._forgotten:
+            return False
+        before = self._before.samples.get(row["sample_id"])
+        return before is None or not _is_there(before, row)
+
+    def _leave_out(self, rows: list[Row]) -> None:
+        """What was forgotten and comes back under another name is forgotten under that name too."""
+        marks = [{**{name: row[name] for name in (*KEPT_COLUMNS, "run_id")}, "status": "forgotten"} for row in rows]
+        self._context.catalog.merge("samples", rows_to_table("samples", marks))
+        self._counts["forgotten"] += len(marks)
 
     def _commit(self, rows: list[Row], old: Mapping[str, str]) -> None:
         """Write one shard, and mark what its samples were called before: scores first, so that a kill loses none."""
@@ -270,6 +297,11 @@ class _Ingest:
         rows = rows.filter(pc.is_in(rows["sample_id"], pa.array(list(changes), pa.string())))
         run = {"run_id": self._context.run_id}
         return rows_to_table("samples", [{**row, **changes[row["sample_id"]], **run} for row in rows.to_pylist()])
+
+
+def _is_there(before: Known, row: Row) -> bool:
+    """Whether a sample was in the catalog as it is now."""
+    return before.status == "present" and before.hashes == (row["image_sha256"], row["alpha_sha256"])
 
 
 def _namer(context: RunContext) -> Callable[[str], str]:

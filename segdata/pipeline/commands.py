@@ -94,13 +94,13 @@ def train(session: Session, as_of: str | None = None) -> Record:
 def train_first(context: RunContext, recipe: Recipe) -> tuple[Trained | None, dict[str, Any]]:
     """Train the first version, as part of a run; nothing is trained in a dry run."""
     context = _with_val_cut(context, recipe)
-    samples = training_set(context.workspace, (), recipe.train.fusion == "rendered")
+    samples = training_set(context.workspace, (), recipe.train.fusion == "rendered", recipe.train.licences)
     if recipe.train.fusion == "rendered" and "composite" not in samples.rows["kind"].to_pylist():
         raise TooFewSamplesError(
             'train: train.fusion = "rendered" needs composites and the catalog has none; run: segdata fuse'
         )
     if context.dry_run:
-        return None, {"training_samples": samples.rows.num_rows, "leaks_removed": len(samples.leaks)}
+        return None, samples.counts()
     trained = train_version(context, recipe, Plan(samples))
     return trained, trained.to_json(len(samples.leaks))
 

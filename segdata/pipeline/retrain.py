@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from segdata.catalog.licences import is_allowed
 from segdata.catalog.splits import unit_hash
 from segdata.catalog.training_sets import (
     TrainingSet,
@@ -56,12 +58,11 @@ def retrain_with(
 ) -> tuple[Trained | None, dict[str, Any]]:
     """Retrain from `parent` with a selection and those of its ancestors, as part of a run."""
     names = [*selections_of_lineage(context.workspace, parent["model_id"]), selection]
-    samples = training_set(context.workspace, names, recipe.train.fusion == "rendered")
+    samples = training_set(context.workspace, names, recipe.train.fusion == "rendered", recipe.train.licences)
     if not catalog_selection(context.workspace, selection):
         raise TooFewSamplesError(f"retrain: selection {selection!r} is empty: nothing to add; run segdata mine")
     if context.dry_run:
-        counts = {"training_samples": samples.rows.num_rows, "hard": samples.hard, "leaks_removed": len(samples.leaks)}
-        return None, counts
+        return None, {**samples.counts(), "hard": samples.hard}
     round_number = int(parent["metrics"].get("round", 0)) + 1
     trained = train_version(context, recipe, Plan(samples, parent, selection, round_number))
     return trained, {**trained.to_json(len(samples.leaks)), "selection": selection, "parent": parent["model_id"]}
@@ -135,7 +136,7 @@ def control_set(context: RunContext, recipe: Recipe, parent: dict[str, Any], min
     """
     workspace = context.workspace
     lineage = selections_of_lineage(workspace, parent["model_id"])
-    before = training_set(workspace, lineage, recipe.train.fusion == "rendered")
+    before = training_set(workspace, lineage, recipe.train.fusion == "rendered", recipe.train.licences)
     wanted = mined.model["metrics"]["selected"] - before.hard
     eligible, _ = minable(workspace, workspace.resolve(parent["uri"]))
     suspects = {
@@ -144,7 +145,11 @@ def control_set(context: RunContext, recipe: Recipe, parent: dict[str, Any], min
         if row["triage"] == "suspect_label"
     }
     leaked = {leak.sample_id for leak in leaks_into(workspace, eligible)}
-    rows = [row for row in eligible.to_pylist() if row["sample_id"] not in suspects | leaked]
+    rows = [
+        row
+        for row in eligible.to_pylist()
+        if row["sample_id"] not in suspects | leaked and is_allowed(row["licence"], recipe.train.licences)
+    ]
     if len(rows) < wanted:
         raise TooFewSamplesError(
             f"retrain --control: {wanted} images were mined and only {len(rows)} can be drawn instead; ingest a larger "
@@ -153,7 +158,7 @@ def control_set(context: RunContext, recipe: Recipe, parent: dict[str, Any], min
     order = sorted(rows, key=lambda row: unit_hash("control", recipe.seed, row["sample_id"]))
     drawn = [{**row, "weight": 1.0} for row in order[:wanted]]
     table = pa.concat_tables([before.rows, pa.Table.from_pylist(drawn, schema=before.rows.schema)])
-    return TrainingSet(table.sort_by("sample_id"), before.hard + wanted, before.leaks), wanted
+    return replace(before, rows=table.sort_by("sample_id"), hard=before.hard + wanted), wanted
 
 
 def _test_miou(context: RunContext, scorer: str) -> dict[str, float]:

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from segdata.catalog import models
+from segdata.catalog.licences import is_allowed, require_some
 from segdata.catalog.splits import check_test_pin
 from segdata.catalog.training_sets import TrainingSet
 from segdata.catalog.workspace import RunContext
@@ -24,6 +25,8 @@ from segdata.errors import RecipeError, TooFewSamplesError
 from segdata.pipeline.guard import Judgement, judge
 from segdata.pipeline.recipe import Recipe
 
+# These decide which samples are trained on, and so the weights only through them; or nothing at all.
+_DECIDED_BY_SAMPLES = {"cache_mib", "accelerator", "val_fraction", "licences"}
 _KEY_VERSION = 1  # raise it when the trainer changes so that the same recipe gives other weights
 _METRICS = ("miou_image", "miou_dataset", "boundary_iou")
 
@@ -76,6 +79,7 @@ class Trained:
             "val": {key: metrics["val"].get(key) for key in _METRICS},
             "promoted": bool(self.model["promoted"]),
             "leaks_removed": leaks,
+            "unlicensed": metrics.get("unlicensed", 0),
             "training_samples": metrics["training_samples"],
             "hard": metrics["selected"],
             "reused": self.reused,
@@ -113,6 +117,7 @@ def train_version(context: RunContext, recipe: Recipe, plan: Plan) -> Trained:
         "arm": plan.arm,
         "training_samples": job.training.num_rows,
         "leaks_removed": len(plan.training.leaks),
+        "unlicensed": plan.training.unlicensed,
     }
     row = {
         "model_id": result.model_id,
@@ -174,7 +179,7 @@ def _job(context: RunContext, recipe: Recipe, plan: Plan, val: pa.Table) -> Any:
             'train: train.fusion = "online" needs backgrounds and the catalog has none; run segdata ingest with a '
             "source of backgrounds, or say --set train.fusion=none"
         )
-    backgrounds = backgrounds if online else backgrounds.slice(0, 0)
+    backgrounds = _licensed(backgrounds, recipe) if online else backgrounds.slice(0, 0)
     folder = spec_folder(context, recipe)
     key = training_key(recipe, plan, training, (val, backgrounds), (folder / "model.toml").read_bytes())
     name = f"{recipe.model.spec}-{key[:8]}"
@@ -193,6 +198,14 @@ def _job(context: RunContext, recipe: Recipe, plan: Plan, val: pa.Table) -> Any:
     )
 
 
+def _licensed(backgrounds: pa.Table, recipe: Recipe) -> pa.Table:
+    """The backgrounds that may be fused with while training."""
+    licences, allowed = backgrounds["licence"].to_pylist(), recipe.train.licences
+    left = backgrounds.filter(pa.array([is_allowed(licence, allowed) for licence in licences], pa.bool_()))
+    require_some(left["licence"].to_pylist(), licences, allowed, "background for train.fusion = online")
+    return left
+
+
 def training_key(recipe: Recipe, plan: Plan, training: pa.Table, others: tuple[pa.Table, ...], spec: bytes) -> str:
     """The hash of all that decides a version's weights: 64 hexadecimal digits."""
     columns = ("sample_id", "image_sha256", "alpha_sha256", "weight")
@@ -201,7 +214,7 @@ def training_key(recipe: Recipe, plan: Plan, training: pa.Table, others: tuple[p
         "version": _KEY_VERSION,
         "seed": recipe.seed,
         "arm": plan.arm,
-        "train": recipe.train.model_dump(mode="json", exclude={"cache_mib", "accelerator", "val_fraction"}),
+        "train": recipe.train.model_dump(mode="json", exclude=_DECIDED_BY_SAMPLES),
         "fuse": recipe.fuse.model_dump(mode="json") if recipe.train.fusion == "online" else None,
         "start": plan.parent["model_id"] if plan.parent else None,
         "spec": hashlib.sha256(spec).hexdigest(),
@@ -221,6 +234,7 @@ def card_lines(plan: Plan, training: pa.Table, val: pa.Table) -> tuple[str, ...]
         f"Training samples: {training.num_rows} ({listed})",
         f"Mined hard cases among them: {plan.training.hard}",
         f"Left out as near-duplicates of held-out samples: {len(plan.training.leaks)}",
+        f"Left out by licence: {plan.training.unlicensed}",
         f"Validation samples: {val.num_rows}",
         f"Starts from: {plan.parent['name'] if plan.parent else 'the pretrained weights of its spec'}",
         f"Selection: {plan.selection or 'none'}",

@@ -52,6 +52,8 @@ class TrainRecipe(BaseModel):
         patience: stop after so many epochs without a better val mIoU; 0 for never.
         precision: `auto` is bf16 autocast where the hardware computes in it; else fp16 on a GPU, and fp32 on a CPU.
         accelerator: `auto` takes a GPU if there is one.
+        licences: those that may be trained on, as names or patterns such as `CC BY*`, without regard to case; samples
+            of others, or of none that is stated, are left out, and composites with such a parent. Empty allows all.
         cache_mib: memory for decoded samples at network size; what doesn't fit is decoded at every fetch.
     """
 
@@ -83,6 +85,7 @@ class TrainRecipe(BaseModel):
     patience: int = Field(default=0, ge=0)
     precision: Precision = "auto"
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    licences: tuple[str, ...] = ()
     cache_mib: int = Field(default=2048, ge=0)
 
     @field_validator("size")

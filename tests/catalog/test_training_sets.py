@@ -15,6 +15,7 @@ from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
 from segdata.catalog.training_sets import minable, selections_of_lineage, training_set
 from segdata.catalog.workspace import Workspace
+from segdata.errors import TooFewSamplesError
 from segdata.imaging.decode import decode_image
 from segdata.imaging.phash import phash
 
@@ -193,3 +194,24 @@ def test_a_model_keeps_the_hard_cases_of_its_ancestors(house: House) -> None:
     house.workspace.catalog.merge("models", table)
     assert selections_of_lineage(house.workspace, "m2") == ["first", "second"]
     assert selections_of_lineage(house.workspace, None) == []
+
+
+def test_only_samples_of_an_allowed_licence_are_trained_on_and_composites_go_by_their_parents(house: House) -> None:
+    house.add("p/train/free", "train", picture(60), licence="CC BY 4.0")
+    house.add("b/free", "none", picture(61), kind="background", alpha_sha256=None, licence="CC0")
+    house.add("b/unknown", "none", picture(62), kind="background", alpha_sha256=None)
+    portrait = {"role": "portrait", "sample_id": "p/train/free", "image_sha256": "p/train/free", "alpha_sha256": "a"}
+    for name, background in (("composite/free", "b/free"), ("composite/unknown", "b/unknown")):
+        parent = {"role": "background", "sample_id": background, "image_sha256": background, "alpha_sha256": None}
+        house.add(name, "train", picture(63), kind="composite", parents=[portrait, parent], licence="CC BY 4.0")
+    house.add("a/pool/free", "pool", picture(64), licence="cc by 2.0")
+    house.select("s", ("a/pool/0", "hard"), ("a/pool/free", "hard"))
+    found = training_set(house.workspace, ["s"], rendered=True, licences=["CC BY*", "CC0"])
+    assert found.rows["sample_id"].to_pylist() == ["a/pool/free", "composite/free", "p/train/free"]
+    assert (found.hard, found.unlicensed) == (1, 5)
+    assert training_set(house.workspace, ["s"], rendered=True).unlicensed == 0
+
+
+def test_a_licence_filter_that_leaves_nothing_is_refused(house: House) -> None:
+    with pytest.raises(TooFewSamplesError, match=r"train.licences: CC0 leaves no sample to train on; .*\(not stated\)"):
+        training_set(house.workspace, (), rendered=False, licences=["CC0"])
