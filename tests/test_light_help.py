@@ -31,7 +31,9 @@ finally:
     return set(json.loads(done.stderr.rpartition("\nloaded ")[2]))
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["ingest", "--help"], ["retrain", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["ingest", "--help"], ["models", "--help"], ["retrain", "--help"]]
+)
 def test_help_loads_no_model_no_tables_and_no_pictures(arguments: list[str], tmp_path: Path) -> None:
     assert loaded_by(*arguments, cwd=tmp_path) & (MODEL | TABLES | PICTURES) == set()
 
@@ -40,7 +42,7 @@ def test_init_loads_no_model_and_no_pictures(tmp_path: Path) -> None:
     assert loaded_by("init", "work", cwd=tmp_path) & (MODEL | PICTURES) == set()
 
 
-@pytest.mark.parametrize("arguments", [["status"], ["query", "SELECT count(*) FROM samples"]])
+@pytest.mark.parametrize("arguments", [["status"], ["query", "SELECT count(*) FROM samples"], ["models", "list"]])
 def test_looking_at_the_catalog_loads_no_model(arguments: list[str], tmp_path: Path) -> None:
     loaded_by("init", ".", cwd=tmp_path)
     assert loaded_by(*arguments, cwd=tmp_path) & (MODEL | PICTURES) == set()

@@ -90,6 +90,19 @@ def find_head(image: Image, alpha: Alpha) -> Head:
     return Head(crown_y, chin_y, faces[0].x + faces[0].side / 2, max(len(faces), _silhouettes(others) + 1))
 
 
+def only_person(alpha: Alpha) -> Alpha:
+    """The alpha of the largest person alone: 0 where a blob hangs together with them nowhere; a new array.
+
+    >>> only_person(np.array([[0, 9, 255, 255, 0, 200]], np.uint8)).tolist()
+    [[0, 9, 255, 255, 0, 0]]
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((alpha > 0).view(np.uint8), connectivity=8)
+    if count < 3:
+        return alpha.copy()
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    return np.where(labels == largest, alpha, np.uint8(0))
+
+
 def find_faces(image: Image, person: Mask) -> list[Face]:
     """Frontal faces that lie on the person, the clearest first; none where OpenCV came without its cascades.
 

@@ -37,7 +37,9 @@ def before_green(foreground: Image, alpha: Alpha) -> Any:
 def test_the_error_of_the_alpha_falls_to_a_third(drawn: list[DrawnPortrait]) -> None:
     for one in drawn:
         predicted = as_predicted(one.alpha)
-        errors = [np.abs(alpha.astype(int) - one.alpha).sum() for alpha in (predicted, follow_edges(one.image, predicted))]
+        errors = [
+            np.abs(alpha.astype(int) - one.alpha).sum() for alpha in (predicted, follow_edges(one.image, predicted))
+        ]
         assert errors[1] < errors[0] / 3
 
 
