@@ -32,7 +32,8 @@ finally:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["ingest", "--help"], ["retrain", "--help"], ["catalog", "--help"]]
+    "arguments",
+    [["--help"], ["--version"], *([group, "--help"] for group in ("ingest", "models", "retrain", "catalog"))],
 )
 def test_help_loads_no_model_no_tables_and_no_pictures(arguments: list[str], tmp_path: Path) -> None:
     assert loaded_by(*arguments, cwd=tmp_path) & (MODEL | TABLES | PICTURES) == set()
@@ -43,7 +44,11 @@ def test_init_loads_no_model_and_no_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["status"], ["query", "SELECT count(*) FROM samples"], ["catalog", "tables"], ["catalog", "history"]]
+    "arguments",
+    [
+        *(["status"], ["query", "SELECT count(*) FROM samples"]),
+        *(["catalog", "tables"], ["catalog", "history"], ["models", "list"]),
+    ],
 )
 def test_looking_at_the_catalog_loads_no_model(arguments: list[str], tmp_path: Path) -> None:
     loaded_by("init", ".", cwd=tmp_path)

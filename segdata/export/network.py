@@ -142,7 +142,7 @@ def check_parity(model_folder: Path, exported: Path, images: Sequence[Image], fp
         means.append(float(difference.mean()))
         ious.append(_iou(there, here))
     tolerance = TOLERANCES["fp16" if fp16 else "fp32"]
-    passed = largest <= tolerance.difference and min(ious) >= tolerance.iou
+    passed = bool(largest <= tolerance.difference and min(ious) >= tolerance.iou)
     return Parity(
         len(images), runtime, largest, float(np.mean(means)), float(np.mean(ious)), min(ious), tolerance, passed
     )
@@ -210,7 +210,7 @@ def _iou(one: Probability, other: Probability) -> float:
     """IoU of two masks; 1 where both are empty."""
     first, second = one >= PREDICTION_CUT, other >= PREDICTION_CUT
     union = np.count_nonzero(first | second)
-    return np.count_nonzero(first & second) / union if union else 1.0
+    return float(np.count_nonzero(first & second) / union) if union else 1.0
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import cv2
@@ -27,6 +28,8 @@ _CHIN_BELOW_BOX = 0.03  # of the box's height: where chins lie below the cascade
 _HEAD_TO_BOX = (1.1, 2.4)  # plausible head heights over the box's: a bare head 1.3, much hair or a hat 2
 _TRIES = ((False, 5), (True, 5), (False, 2), (True, 2))  # mirrored or not, votes: the cascade has a better side
 _SECOND_PERSON = 0.2  # of the largest component: more is somebody else and no stray blob
+
+_TURN = Lock()  # a cascade keeps the picture that it searches: two threads in it at once end in an error
 
 
 class HeadNotFoundError(Exception):
@@ -88,6 +91,19 @@ def find_head(image: Image, alpha: Alpha) -> Head:
         raise HeadNotFoundError("no frontal face was found")
     crown_y, chin_y = _crown_and_chin(faces[0], person | others)
     return Head(crown_y, chin_y, faces[0].x + faces[0].side / 2, max(len(faces), _silhouettes(others) + 1))
+
+
+def only_person(alpha: Alpha) -> Alpha:
+    """The alpha of the largest person alone: 0 where a blob hangs together with them nowhere; a new array.
+
+    >>> only_person(np.array([[0, 9, 255, 255, 0, 200]], np.uint8)).tolist()
+    [[0, 9, 255, 255, 0, 0]]
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((alpha > 0).view(np.uint8), connectivity=8)
+    if count < 3:
+        return alpha.copy()
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    return np.where(labels == largest, alpha, np.uint8(0))
 
 
 def find_faces(image: Image, person: Mask) -> list[Face]:
@@ -156,7 +172,8 @@ def _detected(cascade: Any, grey: Image, mirrored: bool, votes: int) -> list[tup
     """Left, top and side of each box in the picture as given, and its votes."""
     least = _SEARCH_PX // 12
     searched = np.ascontiguousarray(grey[:, ::-1]) if mirrored else grey
-    boxes, counts = cascade.detectMultiScale2(searched, scaleFactor=1.1, minNeighbors=votes, minSize=(least, least))
+    with _TURN:
+        boxes, counts = cascade.detectMultiScale2(searched, scaleFactor=1.1, minNeighbors=votes, minSize=(least, least))
     return [
         (float(grey.shape[1] - x - side if mirrored else x), float(y), float(side), int(count))
         for (x, y, side, _), count in zip(boxes, counts, strict=True)

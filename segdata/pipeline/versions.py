@@ -13,7 +13,6 @@ from segdata.catalog import models
 from segdata.catalog.workspace import RunContext
 from segdata.errors import CatalogError, CheckpointError, TooFewSamplesError, UsageError
 from segdata.inference.model_folder import CARD, TRAINING, model_id_of
-from segdata.pipeline.commands import find_model, model_folder
 from segdata.pipeline.guard import Comparison, judge_differences
 from segdata.pipeline.session import Record, Session
 
@@ -44,7 +43,7 @@ def show_model(session: Session, wanted: str | None = None) -> Row:
         UsageError: No such version, or several.
     """
     context = _looking(session)
-    row = find_model(context, wanted)
+    row = _find(context, wanted)
     folder, metrics = session.workspace.resolve(row["uri"]), row["metrics"]
     names = {known["model_id"]: known["name"] for known in models.all_models(context.catalog)}
     parent = row["parent_model_id"]
@@ -81,7 +80,7 @@ def compare_models(session: Session, first: str, second: str) -> Row:
         UsageError: No such version, or twice the same.
         TooFewSamplesError: Neither val nor test has an image.
     """
-    rows = [find_model(_looking(session), wanted) for wanted in (first, second)]
+    rows = [_find(_looking(session), wanted) for wanted in (first, second)]
     if rows[0]["model_id"] == rows[1]["model_id"]:
         raise UsageError(f"models compare: {first} and {second} are the same version, {rows[0]['name']}")
     catalog = session.workspace.catalog
@@ -123,7 +122,7 @@ def promote_model(session: Session, wanted: str) -> Record:
     """
     with session.record("models promote") as record:
         context = record.context
-        row = find_model(context, wanted)
+        row = _find(context, wanted)
         if row["metrics"].get("arm"):
             raise UsageError(f"models promote: {row['name']} is the arm {row['metrics']['arm']!r} of an experiment")
         folder = session.workspace.resolve(row["uri"])
@@ -157,6 +156,7 @@ def benchmark_model(session: Session, wanted: str | None, images: int, size_hw: 
         size_hw: of the photos.
     """
     from segdata.inference.benchmark import benchmark
+    from segdata.pipeline.commands import model_folder
 
     folder = model_folder(_looking(session), wanted)
     return benchmark(folder, images, size_hw, session.recipe.seed, session.progress).to_json()
@@ -165,6 +165,12 @@ def benchmark_model(session: Session, wanted: str | None, images: int, size_hw: 
 def _looking(session: Session) -> RunContext:
     """A context for what writes nothing."""
     return session.context("")
+
+
+def _find(context: RunContext, wanted: str | None) -> Row:
+    from segdata.pipeline.commands import find_model  # which loads the stages: the list of versions needs none
+
+    return find_model(context, wanted)
 
 
 def _summary(row: Row) -> Row:

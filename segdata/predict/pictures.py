@@ -18,7 +18,7 @@ from segdata.imaging.encode import encode_jpeg, encode_png
 from segdata.imaging.foreground import estimate_foreground
 from segdata.imaging.group import Member, compose_group, plan_places
 from segdata.imaging.guided import follow_edges
-from segdata.imaging.head import HeadNotFoundError, find_head
+from segdata.imaging.head import HeadNotFoundError, find_head, only_person
 from segdata.imaging.id_photo import IdFormat, make_id_photo, parse_format
 from segdata.imaging.placement import cover
 from segdata.records import LABEL_CUT
@@ -141,9 +141,16 @@ def scene_of(background: Colour | Image, size_hw: tuple[int, int]) -> Image:
     return cover(background, size_hw)
 
 
-def cut_out(image: Image, predicted: Alpha) -> tuple[Image, Alpha]:
-    """The person's own colours, and an alpha that follows the image's edges, from what a version predicted."""
+def cut_out(image: Image, predicted: Alpha, alone: bool = False) -> tuple[Image, Alpha]:
+    """The person's own colours, and an alpha that follows the image's edges, from what a version predicted.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB.
+        predicted: (H, W) uint8.
+        alone: leave out whatever hangs together with the largest person nowhere.
+    """
     alpha = follow_edges(image, predicted)
+    alpha = only_person(alpha) if alone else alpha
     return estimate_foreground(image, alpha), alpha
 
 
@@ -153,7 +160,7 @@ def member_of(image: Image, predicted: Alpha) -> Member:
     Raises:
         HeadNotFoundError: The head can't be measured.
     """
-    return Member(*cut_out(image, predicted), find_head(image, predicted))
+    return Member(*cut_out(image, predicted, alone=True), find_head(image, predicted))
 
 
 def group_picture(members: Sequence[Member], background: Colour | Image) -> tuple[Picture, list[tuple[str, ...]]]:
@@ -191,7 +198,7 @@ def _id_photo(wanted: IdFormat, colour: Colour) -> Make:
         head = find_head(image, alpha)
         if head.people > 1:
             raise HeadNotFoundError(f"{head.people} people are in the picture; an identity photo shows one")
-        made = make_id_photo(*cut_out(image, alpha), head, wanted, colour)
+        made = make_id_photo(*cut_out(image, alpha, alone=True), head, wanted, colour)
         return Picture(made.image, wanted.dpi, made.notes)
 
     return make

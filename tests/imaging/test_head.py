@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -97,3 +98,10 @@ def test_inputs_are_left_alone_and_the_same_call_finds_the_same(drawn: list[Any]
     assert find_head(image, alpha) == find_head(one.image, one.alpha)
     assert np.array_equal(image, one.image) and np.array_equal(alpha, one.alpha)
     assert find_faces(image, alpha >= 128) == find_faces(image, alpha >= 128)
+
+
+def test_threads_find_what_one_thread_finds(drawn: list[Any]) -> None:
+    alone = [found(one) for one in drawn]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            assert list(pool.map(found, drawn)) == alone
