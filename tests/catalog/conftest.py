@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -46,17 +47,32 @@ def kill_after() -> KillAfter:
         )
         os.close(writing)
         seen = 0
+        traced: list[int] = []
+        ended = threading.Event()
+        waker = threading.Thread(target=_wake, args=(traced, ended))
+        waker.start()
         with os.fdopen(reading, "rb") as lines:
             for line in lines:
                 made = _LINE.match(line)
                 if made is None or 0 < number == seen:
                     continue  # what other threads were about to do when it died is not counted
                 seen += 1
+                traced.append(int(made[1]))
                 with contextlib.suppress(ProcessLookupError):  # another thread's call let it go on, and it ended
                     os.kill(int(made[1]), signal.SIGKILL if seen == number else signal.SIGCONT)
+        ended.set()
+        waker.join()
         _, told = process.communicate(timeout=300)
         # -9: strace ends as what it traced did
         assert process.returncode in ((0, -signal.SIGKILL) if seen == number else (0,)), told.decode()
         return seen
 
     return run
+
+
+def _wake(traced: list[int], ended: threading.Event) -> None:
+    """A call of two threads at once may be told before the second one's stop arrives: that stop needs another go."""
+    while not ended.wait(1.0):
+        if traced:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(traced[0], signal.SIGCONT)
