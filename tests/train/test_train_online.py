@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from segdata.imaging.arrays import Alpha, Image
-from segdata.imaging.fusion import FusionSettings, estimate_layer
+from segdata.imaging.fusion import FusionSettings
+from segdata.imaging.layer import Layer, estimate_layer
 from segdata.train.cache import ArrayCache
 from segdata.train.dataset import TrainingSamples
 from segdata.train.online import OnlineFusion, stretched_cover_hw
@@ -18,16 +19,16 @@ PLAIN = TrainRecipe(augment=False, fusion="online")
 
 
 class Estimating:
-    """Foregrounds, estimated anew each time."""
+    """Portraits, cut out anew each time."""
 
-    def foreground(self, row: dict[str, Any], image: Image, alpha: Alpha) -> Image:
-        return estimate_layer(image, alpha, FusionSettings())
+    def layer(self, row: dict[str, Any], image: Image, label: Alpha) -> Layer:
+        return estimate_layer(image, label)
 
 
-def online_of(studio: Any, ratio: float, input_hw: tuple[int, int] | None, placement: str = "own") -> OnlineFusion:
+def online_of(studio: Any, ratio: float, input_hw: tuple[int, int] | None, placement: str = "original") -> OnlineFusion:
     return OnlineFusion(
         workspace=studio.workspace,
-        foregrounds=Estimating(),  # type: ignore[arg-type]  # all that is asked of the cache
+        layers=Estimating(),  # type: ignore[arg-type]  # all that is asked of the cache
         settings=FusionSettings(placement=placement),  # type: ignore[arg-type]  # a literal in the parameters below
         ratio=ratio,
         backgrounds=[studio.background(seed) for seed in range(3)],
@@ -36,7 +37,7 @@ def online_of(studio: Any, ratio: float, input_hw: tuple[int, int] | None, place
     )
 
 
-@pytest.mark.parametrize("placement", ["own", "jitter"])
+@pytest.mark.parametrize("placement", ["original", "jitter"])
 def test_small_layers_fuse_to_the_small_picture_of_the_large_fusion(studio: Callable[..., Any], placement: str) -> None:
     made = studio()
     row = made.portrait(0)
@@ -45,8 +46,8 @@ def test_small_layers_fuse_to_the_small_picture_of_the_large_fusion(studio: Call
         drawn = large.draw(row, np.random.default_rng(seed))
         assert drawn == small.draw(row, np.random.default_rng(seed))
         assert drawn is not None
-        expected = shrink_pair(*large.fuse(row, *drawn), (48, 48))
-        image, alpha = small.fuse(row, *drawn)
+        expected = shrink_pair(*large.fuse(drawn), (48, 48))
+        image, alpha = small.fuse(drawn)
         assert image.shape == (48, 48, 3)
         assert np.abs(image.astype(int) - expected[0]).mean() < 7
         assert np.abs(alpha.astype(int) - expected[1]).mean() < 4
