@@ -300,12 +300,12 @@ _PAGE = """# Foregrounds against the truth
 $ python benchmarks/foregrounds.py --portraits {count} --report
 ```
 
-{count} drawn portraits of 600x800, whose alpha, foreground and old background are known, each before a light wall, a dark
-wall and a drawn backdrop. Measured is the composite over a new background against the true one, in the soft band
-0.02 < alpha < 0.98: the mean absolute difference of the channels, of 255. But for alpha applied twice that is alpha times
-the error of the foreground's colour, so that the new background has no say. `multilevel` is the default; PyMatting's own
-defaults are the same method with another weight and fewer sweeps. Soft edges are whole portraits out of focus (σ = 3 px);
-contours, thin and dense hair are parts of sharp ones.
+{count} drawn portraits of 600x800, whose alpha, foreground and old background are known, each before a light wall, a
+dark wall and a drawn backdrop. Measured is the composite over a new background against the true one, in the soft band
+0.02 < alpha < 0.98: the mean absolute difference of the channels, of 255. But for alpha applied twice that is alpha
+times the error of the foreground's colour, so that the new background has no say. `multilevel` is the default;
+PyMatting's own defaults are the same method with another weight and fewer sweeps. Soft edges are whole portraits out
+of focus (σ = 3 px); contours, thin and dense hair are parts of sharp ones.
 
 {methods}
 
@@ -316,10 +316,10 @@ contours, thin and dense hair are parts of sharp ones.
 ## Labels that know only 0 and 255
 
 What `fuse.hard_edge` does to three kinds of label: exact (the true alpha cut at one half), 2 px too wide, and drawn
-without hair. Errors along the true edge, 4 px to either side of its soft band, of 255. *Old background carried along* is the
-error of the colours that are laid down times the alpha that they are laid with: the halo. *Alpha* and *composite* are
-distances from the true ones; an alpha that differs from the truth is no fault in training, since the composite is blended
-with that very alpha, but hair that a label lacks is then missing from the composite too.
+without hair. Errors along the true edge, 4 px to either side of its soft band, of 255. *Old background carried along*
+is the error of the colours that are laid down times the alpha that they are laid with: the halo. *Alpha* and
+*composite* are distances from the true ones; an alpha that differs from the truth is no fault in training, since the
+composite is blended with that very alpha, but hair that a label lacks is then missing from the composite too.
 
 {hard}
 
@@ -334,7 +334,7 @@ Best of five, in one run.
 def main() -> None:
     """Print the tables, draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--portraits", type=int, default=24)
+    parser.add_argument("--portraits", type=int, default=12)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--report", action="store_true", help="write reports/foregrounds.md")
     options = parser.parse_args()

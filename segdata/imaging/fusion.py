@@ -23,7 +23,7 @@ from segdata.errors import DataError, PixelError
 from segdata.imaging.arrays import Alpha, Image
 from segdata.imaging.composite import composite_over
 from segdata.imaging.layer import Layer, LayerSettings
-from segdata.imaging.placement import Standing, cover, place
+from segdata.imaging.placement import Standing, cover, framing_of, narrow, place
 
 Placement = Literal["original", "jitter"]
 
@@ -150,7 +150,10 @@ def fuse_layers(
     for layer, placed in zip(layers, plan.portraits, strict=True):
         foreground, alpha = layer.foreground, layer.alpha
         if placed.standing != Standing() or alpha.shape != (height, width):
-            foreground, alpha = place(foreground, alpha, placed.standing, (height, width))
+            # A group was planned by what its portraits' frames cut; a single portrait's place is only a wish.
+            single = len(layers) == 1
+            standing = narrow(framing_of(alpha), placed.standing) if single else placed.standing
+            foreground, alpha = place(foreground, alpha, standing, (height, width))
         composite = composite_over(foreground, composite, alpha)
         union = alpha.copy() if union is None else unite(union, alpha)
     assert union is not None  # there is at least one layer

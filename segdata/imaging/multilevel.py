@@ -1,10 +1,10 @@
-"""Fast multi-level foreground estimation: PyMatting's `estimate_foreground_ml`, more than twice as fast.
+"""Fast multi-level foreground estimation: PyMatting's `estimate_foreground_ml`, quicker to start.
 
 The method, the order of its updates and, given the same arguments, the numbers are PyMatting's: a test holds both to
 the same result. It is written anew for three reasons, measured at 600x800 on one machine (benchmarks/foregrounds.py):
-the same sweeps take less than half the time, as the arrays are known to be contiguous; importing the package
-compiles every method that it has, half a minute on first use and a second afterwards; and its resizing enters numba's
-own threads, which ends the process where two threads of ours do so without OpenMP or TBB.
+the same sweeps take less time in one thread than there in two, as the arrays are known to be contiguous; importing the
+package compiles every method that it has, half a minute on first use and a second afterwards; and its resizing enters
+numba's own threads, which ends the process where two threads of ours do so without OpenMP or TBB.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def estimate_foreground_multilevel(
 
     with ε = 1e-5 and the gradient weight ω; the smaller size, enlarged, is where the next one starts. PyMatting's
     defaults are ω = 1 and 2 sweeps at sizes above 32 pixels; a smaller weight believes the image more than its
-    neighbours, more sweeps carry colours further into wide edges, and both together leave a third to a half less error
-    on drawn hair and blurred edges (reports/foregrounds.md), with a camera's grain as without.
+    neighbours, more sweeps carry colours further into wide edges, and both together leave half the error or less on
+    clean drawn hair and blurred edges, and about as much where there is grain (reports/foregrounds.md).
 
     Args:
         image: (H, W, 3) float32 in [0, 1].

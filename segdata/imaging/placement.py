@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.errors import PixelError
-from segdata.imaging.arrays import Alpha, Image
+from segdata.imaging.arrays import Alpha, Image, Mask
 
 CUT_FROM = 26
 """The frame cuts a subject whose alpha reaches this (a tenth) on the frame's edge: moved inwards, that would show."""
@@ -25,15 +25,22 @@ class Standing:
         height: of the portrait's frame.
         width: of the portrait's frame.
         x: where its middle lies: 0 is the left edge, 1 the right.
+        sink: how far its bottom edge lies below the composite's, which then cuts the subject higher up.
     """
 
     height: float = 1.0
     width: float = 1.0
     x: float = 0.5
+    sink: float = 0.0
+
+    @property
+    def shown(self) -> float:
+        """The share of the portrait's rows, from the top, that the composite's bottom edge leaves."""
+        return 1 - self.sink / self.height
 
     def scaled(self, factor: float) -> Standing:
-        """The same place, larger or smaller."""
-        return replace(self, height=self.height * factor, width=self.width * factor)
+        """The same place and the same rows shown, larger or smaller."""
+        return replace(self, height=self.height * factor, width=self.width * factor, sink=self.sink * factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +52,16 @@ class Framing:
         right: its right edge does.
         top: its top edge does.
         box: the subject's left, top and right as fractions of the frame; (0, 0, 1) where there is nobody.
+        clear: the share of the rows, from the top, along which neither side cuts the subject.
+        head: about how wide the head is, hair included, as a fraction of the frame's width.
     """
 
     left: bool
     right: bool
     top: bool
     box: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    clear: float = 1.0
+    head: float = 0.4
 
     @property
     def spans(self) -> bool:
@@ -66,16 +77,35 @@ def framing_of(alpha: Alpha) -> Framing:
 
     >>> alpha = np.zeros((10, 10), np.uint8); alpha[4:, :5] = 255
     >>> framing_of(alpha)
-    Framing(left=True, right=False, top=False, box=(0.0, 0.4, 0.5))
+    Framing(left=True, right=False, top=False, box=(0.0, 0.4, 0.5), clear=0.4, head=0.5)
     """
     left, right, top = (int(edge.max(initial=0)) >= CUT_FROM for edge in (alpha[:, :1], alpha[:, -1:], alpha[:1]))
-    seen = alpha >= CUT_FROM
+    seen = _largest_piece(alpha >= CUT_FROM)
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     if not rows.size:
         return Framing(left, right, top)
     height, width = alpha.shape
     box = (int(columns[0]) / width, int(rows[0]) / height, int(columns[-1] + 1) / width)
-    return Framing(left, right, top, box)
+    cut = np.flatnonzero((alpha[:, 0] >= CUT_FROM) | (alpha[:, -1] >= CUT_FROM))
+    clear = int(cut[0]) if cut.size else height
+    return Framing(left, right, top, box, clear / height, _head_of(seen, int(rows[0]), clear) / width)
+
+
+def _head_of(seen: Mask, top: int, clear: int) -> float:
+    """How wide a subject is in its upper third, in pixels; only what no side cuts counts, unless that is little."""
+    bottom = clear if clear > top + seen.shape[0] // 4 else seen.shape[0]
+    upper = seen[top : top + max(1, (bottom - top) // 3)]
+    upper = upper[upper.any(axis=1)]
+    widths = upper.shape[1] - upper[:, ::-1].argmax(axis=1) - upper.argmax(axis=1)
+    return float(np.percentile(widths, 80, method="nearest"))
+
+
+def _largest_piece(mask: Mask) -> Mask:
+    """A mask without its specks: labels drawn by hand have some nearly always."""
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    piece: Mask = pieces == 1 + int(areas.argmax()) if areas.size else mask
+    return piece
 
 
 def cover(background: Image, size_hw: tuple[int, int], crop_x: float = 0.5, crop_y: float = 0.5) -> Image:
@@ -114,8 +144,8 @@ def cover(background: Image, size_hw: tuple[int, int], crop_x: float = 0.5, crop
 def place(foreground: Image, alpha: Alpha, standing: Standing, size_hw: tuple[int, int]) -> tuple[Image, Alpha]:
     """Put a portrait into a frame, standing on its bottom edge.
 
-    What the old frame cut stays cut by the new one: the wish is narrowed (see `narrow`) where the subject touches an
-    edge. Pixels are resampled multiplied by alpha, as the colour of a transparent one means nothing.
+    Pixels are resampled multiplied by alpha, as the colour of a transparent one means nothing. Whether an edge along
+    which the old frame cut the subject shows is the caller's to see to: `narrow`, `grouping.plan_group`.
 
     Args:
         foreground: (h, w, 3) uint8.
@@ -126,7 +156,6 @@ def place(foreground: Image, alpha: Alpha, standing: Standing, size_hw: tuple[in
     Returns:
         Foreground (H, W, 3) and alpha (H, W), placed; new arrays.
     """
-    standing = narrow(framing_of(alpha), standing)
     if standing == Standing() and alpha.shape == size_hw:
         return foreground.copy(), alpha.copy()
     height, width = size_hw
@@ -139,7 +168,7 @@ def place(foreground: Image, alpha: Alpha, standing: Standing, size_hw: tuple[in
     # One replicated pixel all round: an edge that was cut by the frame is sampled half a pixel beyond it.
     padded = cv2.copyMakeBorder(layer, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     scale_x, scale_y = wide / layer.shape[1], high / layer.shape[0]
-    left, top = standing.x * width - wide / 2, height - high
+    left, top = standing.x * width - wide / 2, height * (1 + standing.sink) - high
     # Continuous x' = scale * x + left; pixel centres lie at +0.5, and the padding moved the source by 1.
     matrix = np.array([[scale_x, 0, left - scale_x / 2 - 0.5], [0, scale_y, top - scale_y / 2 - 0.5]], np.float64)
     warped = cv2.warpAffine(padded, matrix, (width, height), flags=cv2.INTER_LINEAR)
@@ -149,14 +178,16 @@ def place(foreground: Image, alpha: Alpha, standing: Standing, size_hw: tuple[in
 def narrow(framing: Framing, standing: Standing) -> Standing:
     """The nearest place that shows no edge along which the old frame cut the subject.
 
-    The old left side lands at x - width / 2 and the right one at x + width / 2, the top at 1 - height: each must stay
-    outside of the new frame if the subject touches it.
+    The old left side lands at x - width / 2 and the right one at x + width / 2, the top at 1 + sink - height: each must
+    stay outside of the new frame if the subject touches it in the rows that are shown.
 
-    >>> narrow(Framing(left=True, right=True, top=False), Standing(height=0.8, width=0.8, x=0.6))
-    Standing(height=1.0, width=1.0, x=0.5)
+    >>> narrow(Framing(left=True, right=True, top=False, clear=0.5), Standing(height=0.8, width=0.8, x=0.6))
+    Standing(height=1.0, width=1.0, x=0.5, sink=0.0)
     """
     if framing.top:
-        standing = standing.scaled(max(1.0, 1 / standing.height))
+        standing = standing.scaled(max(1.0, 1 / (standing.height - standing.sink)))
+    if standing.shown <= framing.clear + 1e-6:
+        return standing
     if framing.spans:
         standing = standing.scaled(max(1.0, 1 / standing.width))
     x = standing.x

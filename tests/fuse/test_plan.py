@@ -120,7 +120,7 @@ def test_a_scene_of_several_has_as_many_different_people_as_asked() -> None:
 def test_whoever_does_not_fit_is_not_put_into_a_scene() -> None:
     def framing(row: Mapping[str, Any]) -> Framing:
         spans = row["sample_id"] != "p/0003"
-        return Framing(spans, spans, False, (0.0, 0.3, 1.0) if spans else (0.2, 0.3, 0.8))
+        return Framing(spans, spans, False, (0.0, 0.3, 1.0) if spans else (0.2, 0.3, 0.8), 0.3 if spans else 1.0)
 
     planned = plan_composites(FuseRecipe(ratio=1, people=2), _portraits(8), _backgrounds(5), 0, framing)
     for one in planned:

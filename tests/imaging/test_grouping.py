@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from segdata.imaging.fusion import FusionSettings, fuse_layers
 from segdata.imaging.grouping import Member, fits, plan_group
 from segdata.imaging.layer import Layer
-from segdata.imaging.placement import Framing
+from segdata.imaging.placement import Framing, place
 
 _FREE = Framing(False, False, False, (0.2, 0.3, 0.8))
-_LEFT = Framing(True, False, False, (0.0, 0.3, 0.7))
-_RIGHT = Framing(False, True, False, (0.3, 0.3, 1.0))
-_SPAN = Framing(True, True, False, (0.0, 0.25, 1.0))
+_LEFT = Framing(True, False, False, (0.0, 0.3, 0.7), 0.3)
+_RIGHT = Framing(False, True, False, (0.3, 0.3, 1.0), 0.3)
+_SPAN = Framing(True, True, False, (0.0, 0.25, 1.0), 0.25)
+_BUST = Framing(True, True, False, (0.0, 0.1, 1.0), 0.7)  # shoulders as wide as the frame, from 70 % down
 _TOP = Framing(False, False, True, (0.2, 0.0, 0.8))
 
 
@@ -35,6 +36,9 @@ def _member(name: str, framing: Framing = _FREE) -> Member:
         ([_FREE], _TOP, False),
         ([_SPAN], _FREE, True),
         ([_SPAN], _LEFT, False),
+        ([_FREE], _BUST, True),
+        ([_BUST], _BUST, True),
+        ([_BUST], _LEFT, True),
         ([_TOP], _FREE, True),
     ],
 )
@@ -53,8 +57,8 @@ def _layer(framing: Framing, colour: int) -> Layer:
 
 
 @given(
-    st.sampled_from([_FREE, _LEFT, _RIGHT, _SPAN, _TOP]),
-    st.lists(st.sampled_from([_FREE, _LEFT, _RIGHT]), min_size=1, max_size=3),
+    st.sampled_from([_FREE, _LEFT, _RIGHT, _SPAN, _TOP, _BUST]),
+    st.lists(st.sampled_from([_FREE, _LEFT, _RIGHT, _BUST]), min_size=1, max_size=3),
     st.integers(0, 50),
 )
 def test_every_cut_lies_on_the_edge_of_the_scene(first: Framing, others: list[Framing], seed: int) -> None:
@@ -69,8 +73,10 @@ def test_every_cut_lies_on_the_edge_of_the_scene(first: Framing, others: list[Fr
     assert {placed.portrait_id for placed in plan.portraits} == set(framings)
     for placed in plan.portraits:
         framing, at = framings[placed.portrait_id], placed.standing
-        assert not framing.left or at.x - at.width / 2 <= 1e-6
-        assert not framing.right or at.x + at.width / 2 >= 1 - 1e-6
+        sides_show = at.shown > framing.clear + 1e-5
+        assert not (framing.left and sides_show) or at.x - at.width / 2 <= 1e-6
+        assert not (framing.right and sides_show) or at.x + at.width / 2 >= 1 - 1e-6
+        assert at.sink == 0 or at.height - at.sink > 0.4
         assert not framing.top or at.height >= 1
         assert plan.frame_hw is not None
         assert at.height * plan.frame_hw[0] / (at.width * plan.frame_hw[1]) == pytest.approx(80 / 60, rel=1e-3)
@@ -83,11 +89,30 @@ def test_one_who_spans_the_frame_is_the_nearest_and_the_scene_has_that_frame() -
     assert (plan.portraits[-1].standing.height, plan.portraits[-1].standing.width) == (1.0, 1.0)
 
 
-def test_others_stand_side_by_side_in_a_wide_frame_the_taller_in_front() -> None:
+def test_one_whose_shoulders_fill_the_frame_is_shown_down_to_where_the_sides_begin_to_cut() -> None:
+    plan = plan_group(FusionSettings(), [_member("bust", _BUST), _member("free")], "bg", 0)
+    assert plan.frame_hw == (80, 107)
+    alpha = np.zeros((80, 60), np.uint8)
+    alpha[8:, 20:40] = 255
+    alpha[56:] = 255  # 70 %
+    layers = {"bust": Layer(np.full((80, 60, 3), 10, np.uint8), alpha), "free": _layer(_FREE, 200)}
+    white = np.full((40, 40, 3), 255, np.uint8)
+    _, united = fuse_layers([layers[one.portrait_id] for one in plan.portraits], white, plan)
+    standing = next(one.standing for one in plan.portraits if one.portrait_id == "bust")
+    assert standing.shown == pytest.approx(0.67, abs=1e-5)  # and a little above
+    only = place(layers["bust"].foreground, alpha, standing, (80, 107))[1]
+    assert (united >= only).all()
+    rows, columns = np.nonzero(only >= 128)
+    assert rows.max() == 79  # the bottom edge cuts
+    assert columns.max() - columns.min() + 1 == pytest.approx(standing.width * 107 / 3, abs=1.5)  # no shoulders shown
+
+
+def test_others_stand_side_by_side_in_a_wide_frame_the_larger_head_in_front() -> None:
     plan = plan_group(FusionSettings(), [_member("a"), _member("b"), _member("c")], "bg", 3)
     assert plan.frame_hw == (80, 107)
-    heights = [placed.standing.height for placed in plan.portraits]
-    assert heights == sorted(heights)
+    heads = [placed.standing.height * 0.4 * 60 / 80 for placed in plan.portraits]
+    assert heads == sorted(heads)
+    assert all(0.28 <= head <= 0.38 for head in heads)
     middles = sorted(placed.standing.x for placed in plan.portraits)
     assert middles[0] < 0.3 < middles[1] < 0.7 < middles[2]
 

@@ -64,7 +64,8 @@ def _bust(height: int = 100, width: int = 80) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _place(image: np.ndarray, alpha: np.ndarray, scale: float, shift_x: float) -> tuple[np.ndarray, np.ndarray]:
-    return place(image, alpha, Standing(scale, scale, 0.5 + shift_x), (alpha.shape[0], alpha.shape[1]))
+    standing = narrow(framing_of(alpha), Standing(scale, scale, 0.5 + shift_x))
+    return place(image, alpha, standing, (alpha.shape[0], alpha.shape[1]))
 
 
 def test_no_scale_and_no_shift_change_nothing() -> None:
@@ -134,6 +135,15 @@ def test_hair_that_only_just_reaches_the_frame_is_cut_by_it_too() -> None:
     assert framing_of(alpha).right
     alpha[50:60, -1] = 10  # a trace that nobody would see
     assert not framing_of(alpha).right
+
+
+def test_a_speck_of_a_label_is_not_the_top_of_a_head() -> None:
+    _, alpha = _bust()
+    framing = framing_of(alpha)
+    assert framing.box == (0.25, 0.4, 0.75)
+    assert framing.head == 0.5
+    alpha[3, 40] = 255
+    assert framing_of(alpha) == framing
 
 
 def test_a_head_cut_by_the_top_is_never_made_smaller() -> None:
