@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from segdata.fuse.plan import FramingOf, PlannedComposite, Row, plan_composites
 from segdata.fuse.recipe import FuseRecipe
+from segdata.fuse.sweep import sweep
 from segdata.records import Progress
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def run(context: RunContext, recipe: FuseRecipe, portraits: pa.Table, background
         return _result(work, gone=len(_no_longer(everything, work)) if context.limit is None else 0, dry=True)
     _render(context, recipe, work)
     gone = _bury(context, everything, work) if context.limit is None else 0
+    sweep(context.workspace)
     return _result(work, gone, dry=False)
 
 
