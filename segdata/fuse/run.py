@@ -144,6 +144,7 @@ def _sort_out(
     wanted = [one for one in everything if before.get(one.sample_id, {}).get("status") != "forgotten"]
     planned = list(islice(wanted, context.limit))
     todo = [one for one in planned if not _is_there(context.workspace, one, before.get(one.sample_id))]
+    todo.sort(key=lambda one: one.sample_id)  # a commit then meets few files of the table: those of its own range
     return _Work(planned, todo, before)
 
 
