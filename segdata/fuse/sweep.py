@@ -25,9 +25,10 @@ def sweep(workspace: Workspace, old_seconds: float = OLD_SECONDS) -> int:
         How many were deleted.
     """
     rows = workspace.catalog.read("samples", ["image_uri", "alpha_uri"], "kind = 'composite' AND status = 'present'")
-    known = {workspace.resolve(uri) for name in ("image_uri", "alpha_uri") for uri in rows[name].to_pylist() if uri}
+    known = {*rows["image_uri"].to_pylist(), *rows["alpha_uri"].to_pylist()}
     files = workspace.catalog.files
-    stray = [path for path in (files / "composites").rglob("*") if path.is_file() and path not in known]
+    rendered = (path for path in (files / "composites").rglob("*") if path.is_file())
+    stray = [path for path in rendered if workspace.uri_of(path) not in known]
     stray += list((files / "foregrounds").rglob(".*.tmp"))
     latest = time.time() - old_seconds
     return sum(_delete_if_old(path, latest) for path in stray)

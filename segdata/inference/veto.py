@@ -16,8 +16,13 @@ from segdata.inference.scoring import ScoringOptions, score_samples, scores_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TRUSTED_SHARE = 0.5
-"""A version that sees people in more than this share of the backgrounds is wrong more often than the annotations."""
+TRUSTED_SHARE = 0.2
+"""A version that sees people in more than this share of the backgrounds is wrong more often than the annotations.
+
+Whoever was trained on portraits alone has never seen a picture without a person: a `bisenet_lite0` after 6 epochs on
+181 real portraits (test mIoU 0.91) saw one in half of the person-free photos, and told those with a person from those
+without no better than chance.
+"""
 
 
 @dataclass(frozen=True)
@@ -95,9 +100,10 @@ def veto_backgrounds(
 def judge_people(model_id: str, scorer_id: str, scored: list[tuple[str, float]], threshold: float) -> Veto:
     """Which backgrounds a version's scores veto.
 
-    >>> judge_people("m", "s", [("a", 0.95), ("b", 0.2), ("c", 0.1)], threshold=0.9).vetoed
+    >>> calm = [(name, 0.1) for name in "bcde"]
+    >>> judge_people("m", "s", [("a", 0.95), *calm], threshold=0.9).vetoed
     (('a', 0.95),)
-    >>> judge_people("m", "s", [("a", 0.95), ("b", 0.93), ("c", 0.1)], threshold=0.9).vetoed
+    >>> judge_people("m", "s", [("a", 0.95), ("f", 0.93), *calm], threshold=0.9).vetoed
     ()
     """
     seen = sorted((one for one in scored if one[1] >= threshold), key=lambda one: (-one[1], one[0]))

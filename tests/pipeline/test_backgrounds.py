@@ -25,7 +25,7 @@ def context(tmp_path: Path) -> RunContext:
     workspace = Workspace(tmp_path, Catalog(tmp_path / "catalog"))
     rows = [
         {"sample_id": f"b/{n}", "kind": "background", "status": "gone" if n == 4 else "present", "split": split}
-        for n, split in enumerate(("none", "none", "test", "pool", "none"))
+        for n, split in enumerate(("none", "none", "test", "pool", "none", "none", "none"))
     ]
     workspace.catalog.merge("samples", rows_to_table("samples", rows))
     return RunContext(workspace, run_id="r1")
@@ -37,7 +37,7 @@ def _ids(context: RunContext, recipe: Recipe, model: dict[str, Any] | None) -> l
 
 
 def test_present_backgrounds_outside_of_the_held_out_splits_are_used(context: RunContext) -> None:
-    assert _ids(context, Recipe(), None) == ["b/0", "b/1", "b/3"]
+    assert _ids(context, Recipe(), None) == ["b/0", "b/1", "b/3", "b/5", "b/6"]
     assert usable_backgrounds(context, Recipe(), None)[1] is None
 
 
@@ -51,14 +51,14 @@ def test_what_the_version_vetoes_is_left_out_and_told(context: RunContext, monke
 
     def answer(_: RunContext, folder: Path, backgrounds: Any, threshold: float, options: Any) -> Veto:
         asked.append((folder.name, backgrounds.num_rows, threshold))
-        return judge_people("m1", "s", [("b/0", 0.2), ("b/1", 0.95), ("b/3", 0.1)], threshold)
+        return judge_people("m1", "s", [("b/1", 0.95), *((f"b/{n}", 0.1) for n in (0, 3, 5, 6))], threshold)
 
     monkeypatch.setattr(veto, "veto_backgrounds", answer)
     left, told = usable_backgrounds(context, Recipe(), _MODEL)
-    assert left["sample_id"].to_pylist() == ["b/0", "b/3"]
+    assert left["sample_id"].to_pylist() == ["b/0", "b/3", "b/5", "b/6"]
     assert told is not None
     assert told["vetoed"] == [{"sample_id": "b/1", "person_probability": 0.95}]
-    assert asked == [("net-m1", 3, 0.9)]
+    assert asked == [("net-m1", 5, 0.9)]
 
 
 def test_a_version_that_is_not_believed_is_warned_of(
@@ -68,7 +68,7 @@ def test_a_version_that_is_not_believed_is_warned_of(
     monkeypatch.setattr(veto, "veto_backgrounds", lambda *_: judge_people("m1", "s", scored, 0.9))
     with caplog.at_level(logging.WARNING):
         left, told = usable_backgrounds(context, Recipe(), _MODEL)
-    assert left.num_rows == 3
+    assert left.num_rows == 5
     assert told is not None
     assert told["trusted"] is False
     assert "net-m1 sees people in 2 of 3 backgrounds, too many to be believed" in caplog.text
