@@ -11,7 +11,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from segdata.cli import cataloguing, duplicating, exporting, inspecting, making, models, portable, predicting, working
+from segdata.cli import (
+    cataloguing,
+    duplicating,
+    exporting,
+    inspecting,
+    lineage,
+    making,
+    models,
+    portable,
+    predicting,
+    working,
+)
 from segdata.cli.options import with_common_options
 from segdata.cli.printing import print_json, say
 from segdata.privacy import keep_quiet
@@ -82,6 +93,7 @@ _SHORT = {
     "catalog verify": "Is everything as it was written? Hashes and all.",
     "catalog maintain": "Fewer files, no dead ones; nothing lost.",
     "catalog duplicates": "Samples that show one photograph, or one shoot.",
+    "catalog lineage": "What a sample was made from, and what from it.",
     "catalog leaks": "What is trained on and shows a held-out photograph.",
     "forget": "Remove a person's picture from all that segdata wrote.",
 }
@@ -89,7 +101,7 @@ _SHORT = {
 # A command of a group is a function here, and its line in _SHORT.
 _CATALOG = (
     *(cataloguing.tables, cataloguing.history, cataloguing.verify, cataloguing.maintain),
-    *(duplicating.duplicates, duplicating.leaks),
+    *(duplicating.duplicates, duplicating.leaks, lineage.lineage),
 )
 _EXPORT = (exporting.table, exporting.parquet, portable.model)
 _MODELS = (models.list_, models.show, models.compare, models.promote, models.benchmark)

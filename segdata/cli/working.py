@@ -64,34 +64,66 @@ def fuse(
     common: Common,
     ratio: Annotated[float | None, typer.Option(min=0, max=1, help="Share of the training portraits.")] = None,
     composites: Annotated[int | None, typer.Option(min=1, help="Composites for each of them.")] = None,
+    people: Annotated[str | None, typer.Option(help="Portraits in a composite: 1, 2, or 2..4.")] = None,
     foreground: Annotated[
         str | None, typer.Option(help="multilevel, blur_fusion, or observed: the plain blend, for comparison.")
     ] = None,
-    placement: Annotated[str | None, typer.Option(help="own: where the portrait stands; or jitter.")] = None,
+    placement: Annotated[str | None, typer.Option(help="original: where the portrait stands; or jitter.")] = None,
     prefer: Annotated[str | None, typer.Option(help="any, or holes: portraits with a gap first.")] = None,
+    preview: Annotated[
+        int | None, typer.Option(min=1, max=200, help="Draw so many on one sheet, and render nothing else.")
+    ] = None,
 ) -> None:
     """Lay training portraits over person-free backgrounds, with the foreground estimated and alpha applied once.
 
-    The same call gives the same files; what is there is not rendered again.
+    The same call gives the same files; what is there is not rendered again. Once a version is promoted, backgrounds in
+    which it sees a person are left out.
     """
     from segdata.pipeline import commands
 
     options = {
         "fuse.ratio": ratio,
         "fuse.composites": composites,
+        "fuse.people": people,
         "fuse.foreground": foreground,
         "fuse.placement": placement,
         "fuse.prefer": prefer,
     }
-    execute(common, "fuse", commands.fuse, show_fuse, options)
+    execute(common, "fuse", lambda session: commands.fuse(session, preview), show_fuse, options)
 
 
 def show_fuse(result: Mapping[str, Any]) -> None:
-    """What was rendered."""
-    say(
-        f"{result['composites']} composites of {result['portraits']} portraits: {result['written']} written, "
-        f"{result['reused']} reused."
-    )
+    """What was rendered, or would be."""
+    if "preview" in result:
+        say(f"{result['preview']}: {result['composites']} composites to look at; the catalog is as it was.")
+    else:
+        say(
+            f"{result['composites']} composites of {result['portraits']} portraits over {result['backgrounds']} "
+            f"backgrounds: {result['written']} written, {result['reused']} reused."
+        )
+        if set(result["people"]) - {"1"}:
+            say("  people: " + ", ".join(f"{number} in {count}" for number, count in result["people"].items()))
+    if veto := result.get("veto"):
+        show_veto(veto)
+    if planned := result.get("planned"):
+        parents = [[one["portrait"], *one.get("companions", ())] for one in planned]
+        rows = [
+            (one["sample_id"], " + ".join(people), one["background"])
+            for one, people in zip(planned, parents, strict=True)
+        ]
+        say_table(("composite", "portraits", "background"), rows)
+
+
+def show_veto(veto: Mapping[str, Any]) -> None:
+    """Which backgrounds a version found people in."""
+    if not veto["trusted"]:
+        say(f"  veto: people seen in {veto['seen']} of {veto['judged']} backgrounds: not believed, none left out")
+        return
+    say(f"  veto: {len(veto['vetoed'])} of {veto['judged']} backgrounds show a person to {veto['model_id']}")
+    if veto["vetoed"]:
+        say_table(
+            ("background", "p(person)"), [(one["sample_id"], one["person_probability"]) for one in veto["vetoed"]]
+        )
 
 
 def train(

@@ -8,7 +8,7 @@ every background is used once before any is used twice, and a portrait or backgr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,11 +18,15 @@ from numpy.typing import NDArray
 from segdata.errors import TooFewSamplesError
 from segdata.fuse.recipe import FuseRecipe
 from segdata.imaging.fusion import FusionPlan, plan_fusion, unit_draw
+from segdata.imaging.grouping import Member, fits, plan_group
+from segdata.imaging.placement import Framing
 from segdata.storage.files import sha256_of
 
 Row = Mapping[str, Any]
+FramingOf = Callable[[Row], Framing | None]
 
-_RENDERER = 1  # what is rendered for the same plan: a change makes all composites new
+_RENDERER = 2  # what is rendered for the same plan: a change makes all composites new
+_CANDIDATES = 64  # looked at for each companion's place before a scene makes do with fewer people
 
 
 @dataclass(frozen=True)
@@ -30,24 +34,34 @@ class PlannedComposite:
     """One composite to be: its parents' rows, its fusion, and the name of its content.
 
     Attributes:
-        sample_id: `composite/<portrait's sample_id>/<number>`.
-        portrait: row of `samples`.
+        sample_id: `composite/<first portrait's sample_id>/<number>`.
+        portraits: rows of `samples`: the one that the composite is made for, then those who stand beside it.
         background: row of `samples`.
-        fusion: how the two are fused.
+        fusion: how they are fused.
         quality: of the JPEG.
         key: names its files: a hash of everything that decides their bytes, the parents' included.
     """
 
     sample_id: str
-    portrait: Row
+    portraits: tuple[Row, ...]
     background: Row
     fusion: FusionPlan
     quality: int
     key: str
 
+    @property
+    def parents(self) -> tuple[tuple[str, Row], ...]:
+        """Role and row of each parent: portrait, companions, background."""
+        first, *others = self.portraits
+        return ("portrait", first), *(("companion", other) for other in others), ("background", self.background)
+
 
 def plan_composites(
-    recipe: FuseRecipe, portraits: Sequence[Row], backgrounds: Sequence[Row], seed: int
+    recipe: FuseRecipe,
+    portraits: Sequence[Row],
+    backgrounds: Sequence[Row],
+    seed: int,
+    framing: FramingOf | None = None,
 ) -> list[PlannedComposite]:
     """All composites that the recipe asks for, in a fixed order.
 
@@ -56,29 +70,24 @@ def plan_composites(
         portraits: rows of `samples`; what is no present training portrait with an alpha is left out.
         backgrounds: rows of `samples`; what is no present background outside of test is left out.
         seed: decides every draw.
+        framing: says what a portrait's frame cuts, None where it can't be read; only asked for scenes of several
+            people, which are not planned without it.
 
     Raises:
-        TooFewSamplesError: No portraits are left, or no backgrounds.
+        TooFewSamplesError: No portraits are left, or fewer than a scene needs, or no backgrounds.
     """
     usable = [row for row in portraits if _is_training_portrait(row)]
     scenes = sorted((row for row in backgrounds if _is_scene(row)), key=lambda row: str(row["sample_id"]))
-    if not usable:
-        raise TooFewSamplesError(
-            "fuse: the catalog has no training portraits; ingest a source with a training split (segdata ingest "
-            "portrait2000), or see what it has with segdata status"
-        )
-    if not scenes:
-        raise TooFewSamplesError(
-            "fuse: the catalog has no backgrounds; ingest a source of person-free photos: add [[sources]] with "
-            'name = "coco" and its root to the recipe, then run segdata ingest coco'
-        )
+    _check_counts(usable, scenes, recipe)
     chosen = choose_portraits(usable, recipe.ratio, seed, recipe.prefer)
     jobs = [(row, number) for row in chosen for number in range(recipe.composites)]
     pairs = pair_backgrounds(
         [f"{row['sample_id']}/{number}" for row, number in jobs], [str(scene["sample_id"]) for scene in scenes], seed
     )
+    gather = _Gathering(recipe.people_range, usable, framing, seed)
     return [
-        _planned(recipe, row, number, scenes[index], seed) for (row, number), index in zip(jobs, pairs, strict=True)
+        _planned(recipe, gather.group(row, number), number, scenes[index], seed)
+        for (row, number), index in zip(jobs, pairs, strict=True)
     ]
 
 
@@ -122,13 +131,89 @@ def pair_backgrounds(names: Sequence[str], background_ids: Sequence[str], seed: 
     return pairs
 
 
-def _planned(recipe: FuseRecipe, portrait: Row, number: int, scene: Row, seed: int) -> PlannedComposite:
-    sample_id = f"composite/{portrait['sample_id']}/{number}"
+class _Gathering:
+    """Finds those who stand beside a portrait: drawn by the hash of composite and portrait, as backgrounds are.
+
+    Args:
+        people: the fewest and the most of a scene.
+        portraits: to draw from.
+        framing: what a portrait's frame cuts.
+        seed: decides the draws.
+    """
+
+    def __init__(self, people: tuple[int, int], portraits: Sequence[Row], framing: FramingOf | None, seed: int) -> None:
+        self._people, self._framing, self._seed = people, framing, seed
+        self._portraits = sorted(portraits, key=lambda row: str(row["sample_id"])) if people[1] > 1 else []
+        self._keys = np.array([_word(seed, "companion", str(row["sample_id"])) for row in self._portraits], np.uint64)
+
+    def group(self, first: Row, number: int) -> Sequence[tuple[Row, Member | None]]:
+        """A portrait and those who stand beside it: fewer than drawn where nobody fits."""
+        name = f"{first['sample_id']}/{number}"
+        low, high = self._people
+        wanted = low + int(unit_draw(self._seed, "people", name) * (high - low + 1))
+        member = self._member(first) if wanted > 1 else None
+        if member is None:
+            return [(first, None)]
+        group = [(first, member)]
+        order = np.argsort(_mixed(self._keys ^ _word(self._seed, "beside", name)), kind="stable")
+        for index in order[: _CANDIDATES * wanted]:
+            if len(group) == wanted:
+                break
+            row = self._portraits[int(index)]
+            if any(_same_person(row, other) for other, _ in group):
+                continue
+            candidate = self._member(row)
+            if candidate is not None and fits([one for _, one in group], candidate):
+                group.append((row, candidate))
+        return group
+
+    def _member(self, row: Row) -> Member | None:
+        framing = self._framing(row) if self._framing else None
+        return Member(str(row["sample_id"]), (row["height"], row["width"]), framing) if framing else None
+
+
+def _planned(
+    recipe: FuseRecipe, group: Sequence[tuple[Row, Member | None]], number: int, scene: Row, seed: int
+) -> PlannedComposite:
+    portraits = tuple(row for row, _ in group)
+    sample_id = f"composite/{portraits[0]['sample_id']}/{number}"
     own_seed = int(_word(seed, "composite", str(number)))  # two composites of one pair differ by their number alone
-    fusion = plan_fusion(recipe.settings(), str(portrait["sample_id"]), str(scene["sample_id"]), own_seed)
-    parents = [portrait["image_sha256"], portrait["alpha_sha256"], scene["image_sha256"]]
-    content = json.dumps([_RENDERER, sample_id, fusion.to_json(), parents, recipe.quality])
-    return PlannedComposite(sample_id, portrait, scene, fusion, recipe.quality, sha256_of(content.encode())[:32])
+    background_id = str(scene["sample_id"])
+    members = [member for _, member in group if member is not None]
+    if len(members) > 1:
+        fusion = plan_group(recipe.settings(), members, background_id, own_seed)
+    else:
+        fusion = plan_fusion(recipe.settings(), str(portraits[0]["sample_id"]), background_id, own_seed)
+    parents = [parent[name] for parent in portraits for name in ("image_sha256", "alpha_sha256")]
+    content = json.dumps(
+        [_RENDERER, sample_id, fusion.to_json(), [*parents, scene["image_sha256"]], recipe.quality],
+    )
+    return PlannedComposite(sample_id, portraits, scene, fusion, recipe.quality, sha256_of(content.encode())[:32])
+
+
+def _check_counts(portraits: Sequence[Row], backgrounds: Sequence[Row], recipe: FuseRecipe) -> None:
+    if not portraits:
+        raise TooFewSamplesError(
+            "fuse: the catalog has no training portraits; ingest a source with a training split (segdata ingest "
+            "portrait2000), or see what it has with segdata status"
+        )
+    if not backgrounds:
+        raise TooFewSamplesError(
+            "fuse: the catalog has no backgrounds; ingest a source of person-free photos: add [[sources]] with "
+            'name = "coco" and its root to the recipe, then run segdata ingest coco'
+        )
+    fewest = recipe.people_range[0]
+    people = len({row.get("group_id") or row["sample_id"] for row in portraits})
+    if people < fewest:
+        raise TooFewSamplesError(
+            f"fuse: fuse.people = {recipe.people} puts {fewest} different people into a scene and the training "
+            f"portraits show {people}; ingest more, or ask for fewer: --people 1"
+        )
+
+
+def _same_person(row: Row, other: Row) -> bool:
+    known = row.get("group_id") is not None and row.get("group_id") == other.get("group_id")
+    return bool(known or row["sample_id"] == other["sample_id"])
 
 
 def _is_training_portrait(row: Row) -> bool:

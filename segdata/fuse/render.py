@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segdata.catalog.foregrounds import ForegroundCache
+from segdata.catalog.layers import LayerCache
 from segdata.catalog.pixels import read_image_of, read_pair
 from segdata.catalog.workspace import Workspace
 from segdata.errors import DataError
 from segdata.fuse.plan import PlannedComposite, Row
+from segdata.imaging.arrays import Alpha, Image
 from segdata.imaging.encode import encode_jpeg, encode_png
-from segdata.imaging.fusion import fuse_pair
+from segdata.imaging.fusion import fuse_layers
+from segdata.imaging.layer import Layer
 from segdata.imaging.phash import phash
 from segdata.metrics.labels import measure_label
 from segdata.storage.files import atomic_write, read_bytes, sha256_of
@@ -36,13 +38,13 @@ class Renderer:
 
     Args:
         workspace: where parents are read and composites written.
-        foregrounds: the cache of estimated foregrounds.
+        layers: the cache of portraits cut out.
         run_id: for the rows.
     """
 
-    def __init__(self, workspace: Workspace, foregrounds: ForegroundCache, run_id: str) -> None:
+    def __init__(self, workspace: Workspace, layers: LayerCache, run_id: str) -> None:
         self._workspace = workspace
-        self._foregrounds = foregrounds
+        self._layers = layers
         self._run_id = run_id
 
     def render(self, planned: PlannedComposite) -> dict[str, Any] | Failure:
@@ -51,15 +53,10 @@ class Renderer:
         Raises:
             StorageError: A file can't be written: a full disk, a read-only folder.
         """
-        try:
-            for parent in (planned.portrait, planned.background):
-                _refuse_changed(self._workspace, parent)
-            image, alpha = read_pair(self._workspace, planned.portrait)
-            scene = read_image_of(self._workspace, planned.background)
-        except DataError as error:
-            return Failure(planned.sample_id, str(error))
-        foreground = self._foregrounds.foreground(planned.portrait, image, alpha)
-        composite, blended = fuse_pair(image, alpha, foreground, scene, planned.fusion)
+        made = self.fuse(planned)
+        if isinstance(made, Failure):
+            return made
+        composite, blended = made
         image_path, alpha_path = paths_of(self._workspace, planned)
         image_data, alpha_data = encode_jpeg(composite, planned.quality), encode_png(blended)
         atomic_write(image_path, image_data)
@@ -81,6 +78,25 @@ class Renderer:
             "alpha_sha256": sha256_of(alpha_data),
         }
 
+    def fuse(self, planned: PlannedComposite) -> tuple[Image, Alpha] | Failure:
+        """The composite's pixels and alpha, of parents that are what was ingested; nothing of it is written.
+
+        Raises:
+            StorageError: A layer can't be kept: a full disk, a read-only folder.
+        """
+        try:
+            for _, parent in planned.parents:
+                _refuse_changed(self._workspace, parent)
+            pairs = [(row, *read_pair(self._workspace, row)) for row in planned.portraits]
+            scene = read_image_of(self._workspace, planned.background)
+        except DataError as error:
+            return Failure(planned.sample_id, str(error))
+        layers: dict[str, Layer] = {
+            str(row["sample_id"]): self._layers.layer(row, image, label) for row, image, label in pairs
+        }
+        in_depth = [layers[placed.portrait_id] for placed in planned.fusion.portraits]
+        return fuse_layers(in_depth, scene, planned.fusion)
+
 
 def paths_of(workspace: Workspace, planned: PlannedComposite) -> tuple[Path, Path]:
     """Where a composite's image and alpha lie: named by their content's key, so that a file is right or not there."""
@@ -98,20 +114,19 @@ def _refuse_changed(workspace: Workspace, row: Row) -> None:
 
 
 def _row(planned: PlannedComposite, run_id: str) -> dict[str, Any]:
-    portrait, background = planned.portrait, planned.background
-    licences = dict.fromkeys(str(parent["licence"]) for parent in (portrait, background) if parent["licence"])
+    licences = dict.fromkeys(str(parent["licence"]) for _, parent in planned.parents if parent["licence"])
     return {
         "sample_id": planned.sample_id,
         "dataset": "composite",
         "kind": "composite",
         "split": "train",
         "status": "present",
-        "group_id": portrait["group_id"],
+        "group_id": planned.portraits[0]["group_id"],
         "path": planned.sample_id.removeprefix("composite/"),
         "alpha_channel": None,
         "parents": [
             {"role": role, **{name: parent[name] for name in ("sample_id", "image_sha256", "alpha_sha256")}}
-            for role, parent in (("portrait", portrait), ("background", background))
+            for role, parent in planned.parents
         ],
         "fusion": planned.fusion.to_json(),
         "licence": "; ".join(licences),

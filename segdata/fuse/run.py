@@ -8,13 +8,15 @@ With a limit nothing becomes gone.
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from segdata.fuse.plan import PlannedComposite, plan_composites
+from segdata.fuse.plan import FramingOf, PlannedComposite, Row, plan_composites
 from segdata.fuse.recipe import FuseRecipe
+from segdata.fuse.sweep import sweep
 from segdata.records import Progress
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from segdata.catalog.workspace import RunContext, Workspace
     from segdata.fuse.render import Failure
+    from segdata.imaging.placement import Framing
 
 _SHARD = 64
 """Composites a commit: after a kill, at most so many are rendered again."""
@@ -32,13 +35,15 @@ class FuseResult:
     """What a fuse did.
 
     Attributes:
-        portraits: how many portraits have composites, or would have in a dry run.
+        portraits: how many portraits have composites of their own, or would have in a dry run.
         composites: how many composites are planned, up to the limit.
         written: how many were rendered now; 0 in a dry run.
         reused: how many were there already.
         gone: how many are no longer planned, or can't be made any more.
+        people: how many composites show 1, 2, … portraits; fewer than asked where nobody fits beside somebody.
+        backgrounds: how many different backgrounds they use.
         failed: those that a parent prevented, and why.
-        planned: sample_ids of portrait and background of each composite of a dry run; empty otherwise.
+        planned: sample_ids of the parents of each composite of a dry run; empty otherwise.
     """
 
     portraits: int
@@ -46,8 +51,10 @@ class FuseResult:
     written: int
     reused: int
     gone: int = 0
+    people: Mapping[int, int] = field(default_factory=dict)
+    backgrounds: int = 0
     failed: tuple[Failure, ...] = ()
-    planned: tuple[Mapping[str, str], ...] = ()
+    planned: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -57,6 +64,8 @@ class FuseResult:
             "written": self.written,
             "reused": self.reused,
             "gone": self.gone,
+            "people": {str(number): count for number, count in sorted(self.people.items())},
+            "backgrounds": self.backgrounds,
             "failed": [{"sample_id": one.sample_id, "reason": one.reason} for one in self.failed],
         }
         return {**result, "planned": [dict(one) for one in self.planned]} if self.planned else result
@@ -86,14 +95,47 @@ def run(context: RunContext, recipe: FuseRecipe, portraits: pa.Table, background
         TooFewSamplesError: There are no portraits, or no backgrounds.
         StorageError: A composite can't be written; those committed so far are kept and reused.
     """
-    everything = plan_composites(recipe, portraits.to_pylist(), backgrounds.to_pylist(), context.seed)
+    everything = planned_composites(context, recipe, portraits, backgrounds)
     before = context.catalog.read("samples", where="kind = 'composite'").to_pylist()
     work = _sort_out(context, everything, {row["sample_id"]: row for row in before})
     if context.dry_run:
         return _result(work, gone=len(_no_longer(everything, work)) if context.limit is None else 0, dry=True)
     _render(context, recipe, work)
     gone = _bury(context, everything, work) if context.limit is None else 0
+    sweep(context.workspace)
     return _result(work, gone, dry=False)
+
+
+def planned_composites(
+    context: RunContext, recipe: FuseRecipe, portraits: pa.Table, backgrounds: pa.Table
+) -> list[PlannedComposite]:
+    """All composites that the recipe asks for; labels are read only for scenes of several people.
+
+    Raises:
+        TooFewSamplesError: There are no portraits, fewer than a scene needs, or no backgrounds.
+    """
+    framing = _framing_reader(context.workspace)
+    return plan_composites(recipe, portraits.to_pylist(), backgrounds.to_pylist(), context.seed, framing)
+
+
+def _framing_reader(workspace: Workspace) -> FramingOf:
+    """What a portrait's frame cuts, by its label, read once each; None where that can't be read."""
+    from segdata.catalog.pixels import read_alpha_of
+    from segdata.errors import DataError
+    from segdata.imaging.placement import framing_of
+
+    known: dict[str, Framing | None] = {}
+
+    def framing(row: Row) -> Framing | None:
+        sample_id = str(row["sample_id"])
+        if sample_id not in known:
+            try:
+                known[sample_id] = framing_of(read_alpha_of(workspace, row))
+            except DataError:  # the renderer says so where it is the portrait that a composite is made for
+                known[sample_id] = None
+        return known[sample_id]
+
+    return framing
 
 
 def _sort_out(
@@ -102,6 +144,7 @@ def _sort_out(
     wanted = [one for one in everything if before.get(one.sample_id, {}).get("status") != "forgotten"]
     planned = list(islice(wanted, context.limit))
     todo = [one for one in planned if not _is_there(context.workspace, one, before.get(one.sample_id))]
+    todo.sort(key=lambda one: one.sample_id)  # a commit then meets few files of the table: those of its own range
     return _Work(planned, todo, before)
 
 
@@ -119,11 +162,11 @@ def _is_there(workspace: Workspace, planned: PlannedComposite, row: Mapping[str,
 
 
 def _render(context: RunContext, recipe: FuseRecipe, work: _Work) -> None:
-    from segdata.catalog.foregrounds import ForegroundCache
+    from segdata.catalog.layers import LayerCache
     from segdata.engines.local import map_threads
     from segdata.fuse.render import Failure, Renderer
 
-    renderer = Renderer(context.workspace, ForegroundCache(context.workspace, recipe.settings()), context.run_id)
+    renderer = Renderer(context.workspace, LayerCache(context.workspace, recipe.settings().layer), context.run_id)
     reused, total = len(work.planned) - len(work.todo), len(work.planned)
     context.progress(Progress("fuse", "composites", reused, total, "composites"))
     rows: list[dict[str, Any]] = []
@@ -175,16 +218,21 @@ def _delete_files(workspace: Workspace, rows: Iterable[Mapping[str, Any]], keep:
 
 
 def _result(work: _Work, gone: int, dry: bool) -> FuseResult:
-    pairs = tuple(
-        {"sample_id": one.sample_id, "portrait": one.fusion.portrait_id, "background": one.fusion.background_id}
-        for one in work.planned
-    )
+    planned = work.planned
     return FuseResult(
-        portraits=len({one.fusion.portrait_id for one in work.planned}),
-        composites=len(work.planned),
+        portraits=len({one.portraits[0]["sample_id"] for one in planned}),
+        composites=len(planned),
         written=work.written,
-        reused=len(work.planned) - len(work.todo),
+        reused=len(planned) - len(work.todo),
         gone=gone,
+        people=Counter(len(one.portraits) for one in planned),
+        backgrounds=len({one.background["sample_id"] for one in planned}),
         failed=tuple(work.failed),
-        planned=pairs if dry else (),
+        planned=tuple(_told(one) for one in planned) if dry else (),
     )
+
+
+def _told(planned: PlannedComposite) -> dict[str, Any]:
+    first, *others = (str(row["sample_id"]) for row in planned.portraits)
+    told = {"sample_id": planned.sample_id, "portrait": first, "background": str(planned.background["sample_id"])}
+    return {**told, "companions": others} if others else told

@@ -29,8 +29,8 @@ def estimate_foreground(image: Image, alpha: Alpha, method: ForegroundMethod = "
     Args:
         image: (H, W, 3) uint8 sRGB, as photographed.
         alpha: (H, W) uint8, the matte that the image was mixed with.
-        method: `multilevel` (Germer et al., as in PyMatting), `blur_fusion` (Forte; quicker), or `observed`: the image
-            itself, halo and all, for comparison.
+        method: `multilevel` (Germer et al., as PyMatting solves it), `blur_fusion` (Forte; quicker), or `observed`: the
+            image itself, halo and all, for comparison.
 
     Returns:
         (H, W, 3) uint8 sRGB; the image's own pixels where alpha is 0 or 255; a new array.

@@ -1,10 +1,11 @@
-"""Fusing one portrait with one background: the functions that rendered and online fusion both call.
+"""Fusing portraits with a background: the functions that rendered and online fusion both call.
 
-    settings --plan_fusion--> plan            who, with what, where: pure draws, no pixels
-    image, label, plan --fuse_pair--> image, alpha
+    settings --plan_fusion, plan_group--> plan        who, with what, where: pure draws, no pixels
+    image, label --estimate_layer--> layer            cut out once, kept in the catalog
+    layers, background, plan --fuse_layers--> image, alpha
 
 A plan speaks in fractions, so that it holds at every size: a training at 224 pixels fuses the same picture as the
-renderer. The alpha that comes back is the one that was blended with, feathered and placed: for a composite it is the
+renderer. The alpha that comes back is the one that was blended with, softened and placed: for a composite it is the
 truth by construction, whatever the label was.
 """
 
@@ -12,43 +13,51 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
-from segdata.errors import DataError
+import numpy as np
+
+from segdata.errors import DataError, PixelError
 from segdata.imaging.arrays import Alpha, Image
 from segdata.imaging.composite import composite_over
-from segdata.imaging.edge import feather, is_hard
-from segdata.imaging.foreground import ForegroundMethod, estimate_foreground, extend_foreground
-from segdata.imaging.placement import cover, place
+from segdata.imaging.layer import Layer, LayerSettings
+from segdata.imaging.placement import Standing, cover, framing_of, narrow, place
 
-Placement = Literal["own", "jitter"]
-HardEdge = Literal["feather", "none"]
+Placement = Literal["original", "jitter"]
 
 
 @dataclass(frozen=True, slots=True)
 class FusionSettings:
-    """How pairs are fused: what the recipe decides.
+    """How portraits are fused: what the recipe decides.
 
     Attributes:
-        foreground: how the foreground's colours are estimated.
-        placement: `own` leaves the portrait where it is; `jitter` scales and shifts it, on the bottom edge.
+        layer: how they are cut out.
+        placement: `original` leaves the portrait where it is; `jitter` scales and shifts it, on the bottom edge.
         scale_min: smallest scale of a jitter.
         scale_max: largest scale of a jitter.
         shift_x_max: furthest shift of a jitter to either side, as a fraction of the width.
-        hard_edge: what is done to a label that knows only 0 and 255: `feather` its edge, or `none`.
-        feather_px: half the width of the feathered band.
-        inset_px: how far the contour of such a label is drawn in first.
     """
 
-    foreground: ForegroundMethod = "multilevel"
-    placement: Placement = "own"
+    layer: LayerSettings = field(default_factory=LayerSettings)
+    placement: Placement = "original"
     scale_min: float = 0.7
     scale_max: float = 1.2
     shift_x_max: float = 0.15
-    hard_edge: HardEdge = "feather"
-    feather_px: float = 2.0
-    inset_px: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A portrait of a composite.
+
+    Attributes:
+        portrait_id: its sample_id.
+        standing: where it stands.
+    """
+
+    portrait_id: str
+    standing: Standing = field(default_factory=Standing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +65,20 @@ class FusionPlan:
     """One composite, decided: everything that its pixels depend on besides those of its parents.
 
     Attributes:
-        portrait_id: sample_id of the portrait.
+        portraits: from the furthest to the nearest: each one covers those before it.
         background_id: sample_id of the background.
-        settings: how the pair is fused.
+        settings: how they are fused.
         crop_x: where a background that is too wide is cut: 0 keeps the left, 1 the right.
         crop_y: where one that is too high is cut: 0 keeps the top, 1 the bottom.
-        scale: the portrait's scale; 1 is its own.
-        shift_x: its shift to the right, as a fraction of the width.
+        frame_hw: height and width in pixels; None is the only portrait's own.
     """
 
-    portrait_id: str
+    portraits: tuple[Placed, ...]
     background_id: str
     settings: FusionSettings = FusionSettings()
     crop_x: float = 0.5
     crop_y: float = 0.5
-    scale: float = 1.0
-    shift_x: float = 0.0
+    frame_hw: tuple[int, int] | None = None
 
     def to_json(self) -> str:
         """The plan as one line of JSON, keys sorted: equal plans, equal strings."""
@@ -85,10 +92,14 @@ class FusionPlan:
             DataError: It is no such plan.
         """
         try:
-            fields = json.loads(text)
-            return FusionPlan(**{**fields, "settings": FusionSettings(**fields["settings"])})
-        except (ValueError, TypeError, KeyError) as error:
-            raise DataError(f"fusion plan {text[:80]!r}: {error}; render the composite again") from error
+            fields: dict[str, Any] = json.loads(text)
+            portraits = tuple(Placed(one["portrait_id"], Standing(**one["standing"])) for one in fields["portraits"])
+            settings = {**fields["settings"], "layer": LayerSettings(**fields["settings"]["layer"])}
+            frame = None if fields["frame_hw"] is None else (fields["frame_hw"][0], fields["frame_hw"][1])
+            given = {"portraits": portraits, "settings": FusionSettings(**settings), "frame_hw": frame}
+            return FusionPlan(**{**fields, **given})
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise DataError(f"fusion plan {text[:80]!r}: {error!r}; render the composite again") from error
 
 
 def plan_fusion(settings: FusionSettings, portrait_id: str, background_id: str, seed: int) -> FusionPlan:
@@ -103,60 +114,61 @@ def plan_fusion(settings: FusionSettings, portrait_id: str, background_id: str, 
     drawn = {
         name: unit_draw(seed, name, portrait_id, background_id) for name in ("crop_x", "crop_y", "scale", "shift_x")
     }
+    standing = Standing()
+    if settings.placement == "jitter":
+        scale = round(settings.scale_min + (settings.scale_max - settings.scale_min) * drawn["scale"], 6)
+        shift_x = round(settings.shift_x_max * (2 * drawn["shift_x"] - 1), 6)
+        standing = Standing(scale, scale, round(0.5 + shift_x, 6))
     crop_x, crop_y = round(drawn["crop_x"], 6), round(drawn["crop_y"], 6)
-    if settings.placement == "own":
-        return FusionPlan(portrait_id, background_id, settings, crop_x, crop_y)
-    scale = settings.scale_min + (settings.scale_max - settings.scale_min) * drawn["scale"]
-    shift_x = settings.shift_x_max * (2 * drawn["shift_x"] - 1)
-    return FusionPlan(portrait_id, background_id, settings, crop_x, crop_y, round(scale, 6), round(shift_x, 6))
+    return FusionPlan((Placed(portrait_id, standing),), background_id, settings, crop_x, crop_y)
 
 
-def fuse_pair(
-    image: Image, alpha: Alpha, foreground: Image | None, background: Image, plan: FusionPlan
+def fuse_layers(
+    layers: Sequence[Layer], background: Image, plan: FusionPlan, size_hw: tuple[int, int] | None = None
 ) -> tuple[Image, Alpha]:
-    """Lay a portrait over a background as planned.
+    """Lay portraits over a background as planned: the furthest first, each one over what is there already.
 
     Args:
-        image: (H, W, 3) uint8, the portrait.
-        alpha: (H, W) uint8, its label.
-        foreground: what `estimate_layer` said for these and `plan.settings`; None estimates it now.
+        layers: one for each of `plan.portraits`, in their order.
         background: (h, w, 3) uint8, of any size: it is cropped to cover.
-        plan: from `plan_fusion`.
+        plan: from `plan_fusion` or `plan_group`.
+        size_hw: of the composite; by default the plan's frame, or else the only portrait's.
 
     Returns:
-        The composite (H, W, 3) uint8 and the alpha (H, W) uint8 that it was blended with; new arrays.
+        The composite (H, W, 3) uint8 and its alpha (H, W) uint8: of one portrait the one that it was blended with, of
+        several their union 1 - Π(1 - αᵢ); new arrays.
 
     Raises:
-        PixelError: Shapes or types do not fit.
+        PixelError: Shapes or types do not fit, or there are not as many layers as portraits.
     """
-    if foreground is None:
-        foreground = estimate_layer(image, alpha, plan.settings)
-    soft = soften_label(alpha, plan.settings)
-    if (plan.scale, plan.shift_x) != (1.0, 0.0):
-        foreground, soft = place(foreground, soft, plan.scale, plan.shift_x)
-    scene = cover(background, (soft.shape[0], soft.shape[1]), plan.crop_x, plan.crop_y)
-    return composite_over(foreground, scene, soft), soft
+    if not layers or len(layers) != len(plan.portraits):
+        raise PixelError(f"fuse: {len(layers)} layers for a plan of {len(plan.portraits)} portraits")
+    own = layers[0].alpha.shape
+    height, width = size_hw or plan.frame_hw or (own[0], own[1])
+    composite = cover(background, (height, width), plan.crop_x, plan.crop_y)
+    union: Alpha | None = None
+    for layer, placed in zip(layers, plan.portraits, strict=True):
+        foreground, alpha = layer.foreground, layer.alpha
+        if placed.standing != Standing() or alpha.shape != (height, width):
+            # A group was planned by what its portraits' frames cut; a single portrait's place is only a wish.
+            single = len(layers) == 1
+            standing = narrow(framing_of(alpha), placed.standing) if single else placed.standing
+            foreground, alpha = place(foreground, alpha, standing, (height, width))
+        composite = composite_over(foreground, composite, alpha)
+        union = alpha.copy() if union is None else unite(union, alpha)
+    assert union is not None  # there is at least one layer
+    return composite, union
 
 
-def soften_label(alpha: Alpha, settings: FusionSettings) -> Alpha:
-    """The alpha to blend with: a hard label's edge drawn in and feathered, a soft label as it is; a new array."""
-    if settings.hard_edge == "feather" and is_hard(alpha):
-        return feather(alpha, settings.feather_px, settings.inset_px)
-    return alpha.copy()
+def unite(alpha: Alpha, other: Alpha) -> Alpha:
+    """How much of each pixel two layers cover together: 1 - (1 - α)(1 - β), rounded to nearest.
 
-
-def estimate_layer(image: Image, alpha: Alpha, settings: FusionSettings) -> Image:
-    """The foreground to blend: estimated within a soft label's band, continued into a hard one's feathered edge.
-
-    Args:
-        image: (H, W, 3) uint8.
-        alpha: (H, W) uint8, the label as stored, not softened.
-        settings: `foreground` = observed leaves the image as it is; a hard label has no mixture to solve for, so
-            that multilevel and blur_fusion do the same there.
+    >>> unite(np.uint8([[0, 128, 255]]), np.uint8([[0, 128, 7]])).tolist()
+    [[0, 192, 255]]
     """
-    if settings.foreground != "observed" and settings.hard_edge == "feather" and is_hard(alpha):
-        return extend_foreground(image, alpha, soften_label(alpha, settings))
-    return estimate_foreground(image, alpha, settings.foreground)
+    seen_through = (255 - alpha).astype(np.uint32) * (255 - other)
+    united: Alpha = (255 - (2 * seen_through + 255) // 510).astype(np.uint8)
+    return united
 
 
 def unit_draw(seed: int, *words: str) -> float:

@@ -1,8 +1,10 @@
-"""Fast multi-level foreground estimation: PyMatting's `estimate_foreground_ml`, in a form that starts quickly.
+"""Fast multi-level foreground estimation: PyMatting's `estimate_foreground_ml`, quicker to start.
 
-The method, its constants and the order of its updates are PyMatting's, and a test holds both to the same numbers.
-It is written anew since importing that package compiles every method it has, over a minute on first use, and since its
-resizing enters numba's own threads, which ends the process where two threads of ours do so without OpenMP or TBB.
+The method, the order of its updates and, given the same arguments, the numbers are PyMatting's: a test holds both to
+the same result. It is written anew for three reasons, measured at 600x800 on one machine (benchmarks/foregrounds.py):
+the same sweeps take less time in one thread than there in two, as the arrays are known to be contiguous; importing the
+package compiles every method that it has, half a minute on first use and a second afterwards; and its resizing enters
+numba's own threads, which ends the process where two threads of ours do so without OpenMP or TBB.
 """
 
 from __future__ import annotations
@@ -20,23 +22,29 @@ Colours = NDArray[np.float32]
 Share = NDArray[np.float32]
 
 _REGULARIZATION = 1e-5
-_GRADIENT_WEIGHT = 1.0
 _SMALL_SIZE = 32
-_SMALL_ITERATIONS, _BIG_ITERATIONS = 10, 2
+_SMALL_ITERATIONS = 10
 
 
-def estimate_foreground_multilevel(image: Colours, alpha: Share) -> Colours:
+def estimate_foreground_multilevel(
+    image: Colours, alpha: Share, gradient_weight: float = 0.1, big_iterations: int = 6
+) -> Colours:
     """Solve I = αF + (1 - α)B for F and B, both smooth where alpha changes, from one pixel up to full size.
 
     At each size every pixel in turn takes the F and B that minimise
 
         (αF + (1 - α)B - I)² + Σ (ε + ω|α - αₙ|) ((F - Fₙ)² + (B - Bₙ)²)    over its four neighbours n,
 
-    with ε = 1e-5 and ω = 1; the smaller size, enlarged, is where the next one starts.
+    with ε = 1e-5 and the gradient weight ω; the smaller size, enlarged, is where the next one starts. PyMatting's
+    defaults are ω = 1 and 2 sweeps at sizes above 32 pixels; a smaller weight believes the image more than its
+    neighbours, more sweeps carry colours further into wide edges, and both together leave half the error or less on
+    clean drawn hair and blurred edges, and about as much where there is grain (reports/foregrounds.md).
 
     Args:
         image: (H, W, 3) float32 in [0, 1].
         alpha: (H, W) float32 in [0, 1].
+        gradient_weight: ω.
+        big_iterations: sweeps at each size above 32 pixels; below, there are 10.
 
     Returns:
         F, (H, W, 3) float32 in [0, 1]; a new array.
@@ -56,7 +64,8 @@ def estimate_foreground_multilevel(image: Colours, alpha: Share) -> Colours:
             background,
             _nearest(image, size_hw),
             _nearest(alpha, size_hw),
-            _SMALL_ITERATIONS if small else _BIG_ITERATIONS,
+            _SMALL_ITERATIONS if small else big_iterations,
+            gradient_weight,
         )
     return foreground
 
@@ -74,10 +83,10 @@ def _nearest(array: NDArray[np.float32], size_hw: tuple[int, int]) -> NDArray[np
     return np.ascontiguousarray(array[rows][:, columns])
 
 
-def _sweep(foreground: Any, background: Any, image: Any, alpha: Any, iterations: Any) -> None:
+def _sweep(foreground: Any, background: Any, image: Any, alpha: Any, iterations: Any, gradient_weight: Any) -> None:
     """Gauss-Seidel on each pixel's 2x2 normal equations, in place; plain Python on purpose: numba compiles it."""
     height, width = alpha.shape
-    one = np.float32(1)
+    one, weight = np.float32(1), np.float32(gradient_weight)
     for _ in range(iterations):
         for y in range(height):
             up, down = max(0, y - 1), min(height - 1, y + 1)
@@ -85,10 +94,10 @@ def _sweep(foreground: Any, background: Any, image: Any, alpha: Any, iterations:
                 left, right = max(0, x - 1), min(width - 1, x + 1)
                 a = alpha[y, x]
                 b = one - a
-                w0 = np.float32(_REGULARIZATION) + np.float32(_GRADIENT_WEIGHT) * abs(a - alpha[y, left])
-                w1 = np.float32(_REGULARIZATION) + np.float32(_GRADIENT_WEIGHT) * abs(a - alpha[y, right])
-                w2 = np.float32(_REGULARIZATION) + np.float32(_GRADIENT_WEIGHT) * abs(a - alpha[up, x])
-                w3 = np.float32(_REGULARIZATION) + np.float32(_GRADIENT_WEIGHT) * abs(a - alpha[down, x])
+                w0 = np.float32(_REGULARIZATION) + weight * abs(a - alpha[y, left])
+                w1 = np.float32(_REGULARIZATION) + weight * abs(a - alpha[y, right])
+                w2 = np.float32(_REGULARIZATION) + weight * abs(a - alpha[up, x])
+                w3 = np.float32(_REGULARIZATION) + weight * abs(a - alpha[down, x])
                 weights = w0 + w1 + w2 + w3
                 a00, a01, a11 = a * a + weights, a * b, b * b + weights
                 inverse = one / (a00 * a11 - a01 * a01)
@@ -101,6 +110,6 @@ def _sweep(foreground: Any, background: Any, image: Any, alpha: Any, iterations:
                     background[y, x, c] = max(np.float32(0), min(one, inverse * (a00 * g - a01 * f)))
 
 
-def _kernel() -> Callable[[Colours, Colours, Colours, Share, int], None]:
-    compiled = lazily_compiled(_sweep, "void(f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,::1], i8)")
-    return cast("Callable[[Colours, Colours, Colours, Share, int], None]", compiled)
+def _kernel() -> Callable[[Colours, Colours, Colours, Share, int, float], None]:
+    compiled = lazily_compiled(_sweep, "void(f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,::1], i8, f8)")
+    return cast("Callable[[Colours, Colours, Colours, Share, int, float], None]", compiled)

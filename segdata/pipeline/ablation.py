@@ -53,7 +53,7 @@ def table_of(rows: list[dict[str, Any]], recipe_name: str) -> str:
 def _train_row(record: Record, recipe: Recipe, row: AblationRow) -> dict[str, Any]:
     context = record.context
     if recipe.train.fusion == "rendered":
-        fuse_into(context.limited(None), recipe)
+        fuse_into(context.limited(None), recipe, None)
     trained, _ = train_first(context, recipe)
     assert trained is not None
     if row.mined:

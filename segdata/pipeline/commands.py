@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from segdata.catalog import models, splits
 from segdata.catalog.training_sets import minable, training_set
 from segdata.catalog.workspace import RunContext
-from segdata.errors import TooFewSamplesError, UsageError
+from segdata.errors import SourceError, TooFewSamplesError, UsageError
 from segdata.ingest.recipe import SourceRecipe
+from segdata.pipeline.backgrounds import usable_backgrounds
 from segdata.pipeline.recipe import Recipe
 from segdata.pipeline.session import Record, Session
 from segdata.pipeline.training import Plan, Trained, train_version
@@ -62,21 +63,53 @@ def choose_sources(recipe: Recipe, names: Sequence[str], root: str | None) -> li
     return [known[name] for name in names] if names else list(known.values())
 
 
-def fuse(session: Session) -> Record:
-    """Render composites for a share of the training portraits."""
+def fuse(session: Session, preview: int | None = None) -> Record:
+    """Render composites for a share of the training portraits, over backgrounds that the promoted version lets pass.
+
+    Args:
+        session: the workspace and recipe.
+        preview: draw so many of the plan on one sheet instead, and render nothing into the catalog.
+
+    Raises:
+        TooFewSamplesError: No portraits, or no backgrounds.
+        SourceError: Some composites could not be made, since a parent vanished or changed; the others are there.
+        UsageError: A preview in a dry run.
+    """
+    if preview is not None and session.dry_run:
+        raise UsageError("fuse: --preview draws a sheet and --dry-run writes nothing; give one of them")
     with session.record("fuse") as record:
-        record.result = fuse_into(record.context, session.recipe)
+        model = models.promoted_model(record.context.catalog)
+        record.result = fuse_into(record.context, session.recipe, model, preview)
+        if failed := record.result["failed"]:
+            raise SourceError(
+                f"fuse: {len(failed)} composites could not be made, the others are there: {failed[0]['reason']}"
+            )
     return record
 
 
-def fuse_into(context: RunContext, recipe: Recipe) -> dict[str, Any]:
-    """Render composites, as part of a run."""
+def fuse_into(
+    context: RunContext, recipe: Recipe, model: dict[str, Any] | None, preview: int | None = None
+) -> dict[str, Any]:
+    """Render composites, as part of a run.
+
+    Args:
+        context: of the run.
+        recipe: `[fuse]`.
+        model: the version that vetoes backgrounds with people; None for no veto.
+        preview: composites on a sheet, instead of rendering.
+    """
+    from segdata.fuse.preview import preview as draw_preview
     from segdata.fuse.run import run as run_fuse
 
-    catalog = _with_val_cut(context, recipe).catalog
-    portraits = catalog.read("samples", where="kind = 'portrait' AND split = 'train' AND status = 'present'")
-    backgrounds = catalog.read("samples", where="kind = 'background' AND status = 'present'")
-    return run_fuse(context, recipe.fuse, portraits, backgrounds).to_json()
+    context = _with_val_cut(context, recipe)
+    where = "kind = 'portrait' AND split = 'train' AND status = 'present'"
+    portraits = context.catalog.read("samples", where=where)
+    backgrounds, veto = usable_backgrounds(context, recipe, model)
+    if preview is not None:
+        result = draw_preview(context, recipe.fuse, portraits, backgrounds, preview).to_json()
+    else:
+        result = run_fuse(context, recipe.fuse, portraits, backgrounds).to_json()
+    return result if veto is None else {**result, "veto": veto}
 
 
 def train(session: Session, as_of: str | None = None) -> Record:

@@ -37,7 +37,8 @@ def run_loop(session: Session) -> Record:
             ingested = run_ingest(context, list(recipe.sources), IngestOptions())
             record.result["ingest"] = ingested.to_json()
         if recipe.train.fusion == "rendered":
-            record.result["fuse"] = fuse_into(context.limited(None), recipe)
+            # The first training has no version before it that could veto: the same whenever this call is repeated.
+            record.result["fuse"] = fuse_into(context.limited(None), recipe, None)
         record.result |= {"rounds": [], "stopped_because": "dry run"}
         if context.dry_run:
             return record
@@ -59,9 +60,11 @@ def _go_round(context: RunContext, recipe: Recipe, model: dict[str, Any], rounds
             return str(error)
         if not mined["hard"]:
             return f"round {number}: nothing hard was found that is not a suspect label"
+        fused = fuse_into(context.limited(None), recipe, model) if recipe.train.fusion == "rendered" else {}
         trained, _ = retrain_with(context, recipe, model, mined["selection"])
         assert trained is not None
-        rounds.append(_round(number, mined["hard"], trained))
+        veto = fused.get("veto") or trained.model["metrics"].get("veto")
+        rounds.append({**_round(number, mined["hard"], trained), "veto": veto})
         if trained.refused:
             return f"round {number}: the guard refused the new version"
         if trained.judgement is not None and trained.judgement.gain <= recipe.loop.gain and number < recipe.loop.rounds:

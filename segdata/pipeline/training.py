@@ -18,16 +18,18 @@ import pyarrow as pa
 
 from segdata.catalog import models
 from segdata.catalog.licences import is_allowed, require_some
+from segdata.catalog.schemas import SCHEMAS
 from segdata.catalog.splits import check_test_pin
 from segdata.catalog.training_sets import TrainingSet
 from segdata.catalog.workspace import RunContext
 from segdata.errors import RecipeError, TooFewSamplesError
+from segdata.pipeline.backgrounds import usable_backgrounds
 from segdata.pipeline.guard import Judgement, judge
 from segdata.pipeline.recipe import Recipe
 
 # These decide which samples are trained on, and so the weights only through them; or nothing at all.
 _DECIDED_BY_SAMPLES = {"cache_mib", "accelerator", "val_fraction", "licences"}
-_KEY_VERSION = 1  # raise it when the trainer changes so that the same recipe gives other weights
+_KEY_VERSION = 2  # raise it when the trainer changes so that the same recipe gives other weights
 _METRICS = ("miou_image", "miou_dataset", "boundary_iou")
 
 
@@ -84,6 +86,7 @@ class Trained:
             "hard": metrics["selected"],
             "reused": self.reused,
             "guard": None if self.judgement is None else self.judgement.to_json(),
+            **({"veto": metrics["veto"]} if "veto" in metrics else {}),
         }
 
 
@@ -101,7 +104,7 @@ def train_version(context: RunContext, recipe: Recipe, plan: Plan) -> Trained:
     held = {split: _of_split(portraits, split) for split in ("val", "test")}
     pins = [row["test_pin"] for row in models.all_models(catalog)]
     pin = check_test_pin(pins[-1] if pins else None, held["test"])
-    job = _job(context, recipe, plan, held["val"])
+    job, veto = _job(context, recipe, plan, held["val"])
     known = models.model_of_training(catalog, job.training_key)
     if known is not None and context.workspace.resolve(known["uri"]).is_dir():
         return Trained(known, True, _recalled(known))
@@ -118,6 +121,7 @@ def train_version(context: RunContext, recipe: Recipe, plan: Plan) -> Trained:
         "training_samples": job.training.num_rows,
         "leaks_removed": len(plan.training.leaks),
         "unlicensed": plan.training.unlicensed,
+        **({} if veto is None else {"veto": veto}),
     }
     row = {
         "model_id": result.model_id,
@@ -166,24 +170,29 @@ def spec_folder(context: RunContext, recipe: Recipe) -> Path:
     return folder
 
 
-def _job(context: RunContext, recipe: Recipe, plan: Plan, val: pa.Table) -> Any:
+def _job(context: RunContext, recipe: Recipe, plan: Plan, val: pa.Table) -> tuple[Any, dict[str, Any] | None]:
+    """The job, and what was said about the backgrounds that it does not use."""
     from segdata.train.job import TrainingJob
 
     training = plan.training.rows
     if training.num_rows == 0:
         raise TooFewSamplesError("train: no portraits with split train; run: segdata ingest")
     online = recipe.train.fusion == "online"
-    backgrounds = context.catalog.read("samples", where="kind = 'background' AND status = 'present'")
-    if online and backgrounds.num_rows == 0:
+    # Not the promoted version but the one that it starts from: the same job, whatever was promoted since.
+    backgrounds, veto = usable_backgrounds(context, recipe, plan.parent) if online else (None, None)
+    if backgrounds is not None and backgrounds.num_rows == 0:
         raise TooFewSamplesError(
             'train: train.fusion = "online" needs backgrounds and the catalog has none; run segdata ingest with a '
             "source of backgrounds, or say --set train.fusion=none"
         )
-    backgrounds = _licensed(backgrounds, recipe) if online else backgrounds.slice(0, 0)
+    if backgrounds is None:
+        backgrounds = pa.Table.from_pylist([], schema=SCHEMAS["samples"])
+    else:
+        backgrounds = _licensed(backgrounds, recipe)
     folder = spec_folder(context, recipe)
     key = training_key(recipe, plan, training, (val, backgrounds), (folder / "model.toml").read_bytes())
     name = f"{recipe.model.spec}-{key[:8]}"
-    return TrainingJob(
+    job = TrainingJob(
         name=name,
         spec_folder=folder,
         start=context.workspace.resolve(plan.parent["uri"]) if plan.parent else None,
@@ -195,7 +204,9 @@ def _job(context: RunContext, recipe: Recipe, plan: Plan, val: pa.Table) -> Any:
         card=card_lines(plan, training, val),
         destination=context.workspace.models / name,
         fusion_ratio=recipe.fuse.ratio if online else None,
+        fusion_people=recipe.fuse.people_range,
     )
+    return job, veto
 
 
 def _licensed(backgrounds: pa.Table, recipe: Recipe) -> pa.Table:

@@ -15,6 +15,7 @@ from segdata.report.pictures import Picture
 from segdata.report.plan import Case
 from segdata.report.summaries import Overview, Pool, SelectionSummary
 from segdata.report.versions import Comparison, Version
+from segdata.report.vetoes import Veto
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -41,6 +42,7 @@ class Galleries:
     improved: Sequence[Card] = ()
     worsened: Sequence[Card] = ()
     composites: Sequence[Card] = ()
+    vetoed: Sequence[Card] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class PageFacts:
         pool: per-image mIoU of the pool; None without scores.
         histogram_scale: linear, log or auto.
         leaders: cards of the hard gallery shown large.
+        veto: what a version said about the backgrounds; None where none was asked.
     """
 
     title: str
@@ -68,6 +71,7 @@ class PageFacts:
     runs: Sequence[Row]
     histogram_scale: str = "auto"
     leaders: int = 2
+    veto: Veto | None = None
 
 
 def render(facts: PageFacts) -> str:

@@ -15,6 +15,7 @@ class ReportRecipe(BaseModel):
         suspects: suspect labels shown, the most suspicious first.
         changes: test images shown that improved most, and as many that worsened most.
         composites: composites shown, spread over all of them.
+        vetoed: backgrounds shown that a version kept out of fusion, the surest first.
         runs: newest runs listed.
         thumbnail_px: the longer side of a picture; pictures shrink further where many must fit.
         page_megabytes: the pictures share this much of the page, so that it can be mailed.
@@ -28,6 +29,7 @@ class ReportRecipe(BaseModel):
     suspects: int = Field(default=12, ge=0, le=1000)
     changes: int = Field(default=6, ge=0, le=200)
     composites: int = Field(default=12, ge=0, le=200)
+    vetoed: int = Field(default=12, ge=0, le=200)
     runs: int = Field(default=20, ge=0, le=1000)
     thumbnail_px: int = Field(default=360, ge=48, le=1600)
     page_megabytes: float = Field(default=5.0, gt=0.2, le=200.0)
@@ -42,5 +44,5 @@ class ReportRecipe(BaseModel):
         """
         if limit is None:
             return self
-        shelves = ("gallery", "suspects", "changes", "composites")
+        shelves = ("gallery", "suspects", "changes", "composites", "vetoed")
         return self.model_copy(update={shelf: min(limit, getattr(self, shelf)) for shelf in shelves})

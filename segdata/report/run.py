@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segdata.records import Progress
-from segdata.report import plan, summaries, versions
+from segdata.report import plan, summaries, versions, vetoes
 from segdata.report.page import Card, Galleries, PageFacts, render
 from segdata.report.pictures import Picture, canvas_for, case_pictures, change_pictures, photo_only
 from segdata.report.plan import Case, Key
@@ -26,12 +26,12 @@ _SCORE_COLUMNS = (
     "miou", "boundary_iou", "hole_recall", "confidence", "failure_mode",
 )  # fmt: skip
 _PREDICTION_COLUMNS = ("scorer_id", "sample_id", "image_sha256", "alpha_sha256", "mask", "height", "width")
-_RUN_COLUMNS = ["run_id", "command", "status", "error", "started_at", "seconds"]
+_RUN_COLUMNS = ["run_id", "command", "status", "error", "started_at", "seconds", "result"]
 _ASKED_AT_ONCE = 200
 _SCORED_SQL = """
     SELECT model_id, scorer_id, split, count(*) AS images
     FROM scores JOIN samples USING (sample_id, image_sha256, alpha_sha256)
-    WHERE scores.status = 'scored' AND samples.status = 'present'
+    WHERE scores.status = 'scored' AND samples.status = 'present' AND samples.kind = 'portrait'
     GROUP BY ALL
 """
 
@@ -87,6 +87,7 @@ class _Cases:
     improved: list[Case]
     worsened: list[Case]
     composites: list[Case]
+    vetoed: list[Case]
 
     def keys(self) -> set[Key]:
         """The predictions they need."""
@@ -125,6 +126,7 @@ def run(context: RunContext, recipe: ReportRecipe) -> ReportResult:
         pool=_pool(tables, scores, compared, selection),
         selection=_summarise(selection, scores),
         galleries=galleries,
+        veto=vetoes.newest_veto(tables.runs),
         runs=summaries.newest_runs(tables.runs, context.run_id, recipe.runs),
         histogram_scale=recipe.histogram,
     )
@@ -233,7 +235,8 @@ def _choose_cases(
         scorers = (compared.first_on_test.scorer_id, compared.latest_on_test.scorer_id)
         improved, worsened = plan.changed_cases(tables.present("test"), scores, scorers, recipe.changes)
     composites = plan.composite_cases(tables.present("train", "composite"), recipe.composites)
-    return _Cases(hard, suspects, improved, worsened, composites)
+    vetoed = vetoes.vetoed_cases(vetoes.newest_veto(tables.runs), by_id, recipe.vetoed)
+    return _Cases(hard, suspects, improved, worsened, composites, vetoed)
 
 
 def _draw(context: RunContext, recipe: ReportRecipe, cases: _Cases) -> Galleries:
@@ -242,7 +245,7 @@ def _draw(context: RunContext, recipe: ReportRecipe, cases: _Cases) -> Galleries
 
     predictions = _read_predictions(context.catalog, cases.keys())
     four, three = [*cases.hard, *cases.suspects], [*cases.improved, *cases.worsened]
-    pictures = 4 * len(four) + 3 * len(three) + len(cases.composites)
+    pictures = 4 * len(four) + 3 * len(three) + len(cases.composites) + len(cases.vetoed)
     canvas = canvas_for(recipe.thumbnail_px, recipe.page_megabytes * 1e6, pictures)
     workspace = context.workspace
 
@@ -253,7 +256,7 @@ def _draw(context: RunContext, recipe: ReportRecipe, cases: _Cases) -> Galleries
     jobs: list[tuple[Case, Callable[[Case], list[Picture]]]] = [
         *((case, lambda one: case_pictures(workspace, one, predictions, canvas)) for case in four),
         *((case, lambda one: change_pictures(workspace, one, predictions, canvas)) for case in three),
-        *((case, lambda one: photo_only(workspace, one, canvas)) for case in cases.composites),
+        *((case, lambda one: photo_only(workspace, one, canvas)) for case in (*cases.composites, *cases.vetoed)),
     ]
     cards = []
     for card in map_threads(draw, jobs, context.workers):

@@ -109,7 +109,7 @@ class TrainingSamples:
         """The sample or a composite of it, at network size or its own, as `augment_at` says."""
         drawn = None if self._online is None else self._online.draw(row, rng)
         if self._online is not None and drawn is not None:
-            return self._online.fuse(row, *drawn)
+            return self._online.fuse(drawn)
         if not self._at_network:
             return read_pair(self._workspace, row)
 

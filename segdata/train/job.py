@@ -29,6 +29,7 @@ class TrainingJob:
         card: lines about data and lineage for CARD.md.
         destination: the version folder to create.
         fusion_ratio: probability that a fetch is fused online: `[fuse] ratio`; None unless `fusion = "online"`.
+        fusion_people: the fewest and the most people of a fused fetch: `[fuse] people`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class TrainingJob:
     card: tuple[str, ...]
     destination: Path
     fusion_ratio: float | None = None
+    fusion_people: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True)

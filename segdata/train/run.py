@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from segdata.catalog.foregrounds import ForegroundCache
+from segdata.catalog.layers import LayerCache
 from segdata.catalog.workspace import RunContext
 from segdata.errors import TooFewSamplesError, UsageError
 from segdata.inference.model_folder import ModelSpec, build_network, load_network, model_id_of, read_spec, write_version
@@ -112,19 +112,21 @@ def _parts(context: RunContext, recipe: TrainRecipe, job: TrainingJob, spec: Mod
     workspace, input_hw = context.workspace, (spec.input_hw[0], spec.input_hw[1])
     at_network = recipe.augment_at == "network"
     cache = ArrayCache(recipe.cache_mib << 20)
+    rows = job.training.to_pylist()
     online = None
     if recipe.fusion == "online" and job.fusion is not None and job.fusion_ratio is not None:
         online = OnlineFusion(
             workspace=workspace,
-            foregrounds=ForegroundCache(workspace, job.fusion),
+            layers=LayerCache(workspace, job.fusion.layer),
             settings=job.fusion,
             ratio=job.fusion_ratio,
             backgrounds=job.backgrounds.to_pylist(),
+            companions=[row for row in rows if row["kind"] == "portrait" and row["split"] == "train"],
+            people=job.fusion_people,
             cache=cache,
             input_hw=input_hw if at_network else None,
             aspect=spec.resize,
         )
-    rows = job.training.to_pylist()
     return Parts(
         trainer=trainer,
         samples=TrainingSamples(workspace, rows, recipe, context.seed, (input_hw, spec.resize), cache, online),

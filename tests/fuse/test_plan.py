@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,11 +13,23 @@ from hypothesis import strategies as st
 from segdata.errors import TooFewSamplesError
 from segdata.fuse.plan import choose_portraits, pair_backgrounds, plan_composites
 from segdata.fuse.recipe import FuseRecipe
+from segdata.imaging.placement import Framing
 
 
 def _portraits(count: int, **changes: Any) -> list[dict[str, Any]]:
     same = {"kind": "portrait", "split": "train", "status": "present", "alpha_uri": "a", "hole_count": 0, **changes}
-    return [{"sample_id": f"p/{i:04}", "image_sha256": f"i{i}", "alpha_sha256": f"a{i}", **same} for i in range(count)]
+    return [
+        {
+            "sample_id": f"p/{i:04}",
+            "height": 80,
+            "width": 60,
+            "group_id": None,
+            "image_sha256": f"i{i}",
+            "alpha_sha256": f"a{i}",
+            **same,
+        }
+        for i in range(count)
+    ]
 
 
 def _backgrounds(count: int, **changes: Any) -> list[dict[str, Any]]:
@@ -81,6 +94,60 @@ def test_several_composites_of_a_portrait_all_differ() -> None:
     planned = plan_composites(FuseRecipe(ratio=1, composites=3), _portraits(1), _backgrounds(1), seed=0)
     assert [one.sample_id for one in planned] == [f"composite/p/0000/{number}" for number in range(3)]
     assert len({(one.fusion.crop_x, one.fusion.crop_y) for one in planned}) == 3
+
+
+def _free(row: Mapping[str, Any]) -> Framing:
+    return Framing(False, False, False, (0.2, 0.3, 0.8))
+
+
+def test_a_scene_of_several_has_as_many_different_people_as_asked() -> None:
+    portraits = _portraits(30)
+    for number, row in enumerate(portraits):
+        row["group_id"] = f"shoot {number // 3}"
+    planned = plan_composites(FuseRecipe(ratio=1, people="2..4"), portraits, _backgrounds(5), 0, _free)
+    counts = Counter(len(one.portraits) for one in planned)
+    assert set(counts) == {2, 3, 4}
+    for one in planned:
+        assert len({row["group_id"] for row in one.portraits}) == len(one.portraits), "nobody stands beside themselves"
+        assert [role for role, _ in one.parents] == [
+            "portrait",
+            *["companion"] * (len(one.portraits) - 1),
+            "background",
+        ]
+        assert {placed.portrait_id for placed in one.fusion.portraits} == {row["sample_id"] for row in one.portraits}
+
+
+def test_whoever_does_not_fit_is_not_put_into_a_scene() -> None:
+    def framing(row: Mapping[str, Any]) -> Framing:
+        spans = row["sample_id"] != "p/0003"
+        return Framing(spans, spans, False, (0.0, 0.3, 1.0) if spans else (0.2, 0.3, 0.8), 0.3 if spans else 1.0)
+
+    planned = plan_composites(FuseRecipe(ratio=1, people=2), _portraits(8), _backgrounds(5), 0, framing)
+    for one in planned:
+        others = [row["sample_id"] for row in one.portraits[1:]]
+        assert others == ([] if one.portraits[0]["sample_id"] == "p/0003" else ["p/0003"])
+
+
+def test_a_portrait_that_cannot_be_read_is_nobodys_companion() -> None:
+    planned = plan_composites(FuseRecipe(ratio=1, people=2), _portraits(5), _backgrounds(5), 0, lambda row: None)
+    assert [len(one.portraits) for one in planned] == [1] * 5
+
+
+def test_fewer_people_than_a_scene_needs_are_too_few_samples() -> None:
+    portraits = _portraits(4)
+    for row in portraits:
+        row["group_id"] = "one shoot"
+    with pytest.raises(TooFewSamplesError, match=r"3 different people into a scene and the training portraits show 1"):
+        plan_composites(FuseRecipe(people="3..4"), portraits, _backgrounds(2), 0, _free)
+
+
+def test_the_companions_of_a_scene_decide_its_key() -> None:
+    recipe, backgrounds = FuseRecipe(ratio=1, people=2), _backgrounds(1)
+    before = plan_composites(recipe, _portraits(2), backgrounds, 0, _free)
+    changed = _portraits(2)
+    changed[1]["alpha_sha256"] = "x"
+    after = plan_composites(recipe, changed, backgrounds, 0, _free)
+    assert all(one.key != other.key for one, other in zip(before, after, strict=True))
 
 
 def test_only_present_training_portraits_with_an_alpha_are_fused() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from segdata.catalog import layers
 from segdata.catalog.pixels import read_pair
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
@@ -21,7 +24,8 @@ from segdata.errors import StorageError, TooFewSamplesError
 from segdata.fuse import run as stage
 from segdata.fuse.recipe import FuseRecipe
 from segdata.fuse.run import FuseResult, run
-from segdata.imaging.fusion import FusionPlan, fuse_pair
+from segdata.imaging.fusion import FusionPlan, fuse_layers
+from segdata.imaging.layer import estimate_layer
 from segdata.records import Progress
 from segdata.storage.files import sha256_of
 
@@ -111,9 +115,9 @@ def test_the_pixels_are_those_of_the_plan(context: RunContext) -> None:
     samples = {row["sample_id"]: row for row in context.catalog.read("samples").to_pylist()}
     for row in _composites(context):
         plan = FusionPlan.from_json(row["fusion"])
-        image, alpha = read_pair(context.workspace, samples[plan.portrait_id])
+        image, alpha = read_pair(context.workspace, samples[plan.portraits[0].portrait_id])
         scene, _ = read_pair(context.workspace, samples[plan.background_id])
-        expected, blended = fuse_pair(image, alpha, None, scene, plan)
+        expected, blended = fuse_layers([estimate_layer(image, alpha, plan.settings.layer)], scene, plan)
         rendered, stored = read_pair(context.workspace, row)
         assert np.array_equal(stored, blended)
         assert np.abs(rendered.astype(int) - expected).mean() < 1.5  # what JPEG costs
@@ -275,6 +279,37 @@ def test_after_a_crash_what_was_committed_is_reused(context: RunContext, monkeyp
     assert len(_files(context)) == 2 * _PORTRAITS
 
 
+@pytest.mark.parametrize("what", ["image", "alpha", "layer"])
+def test_a_full_disk_stops_the_stage_loses_nothing_and_leaves_nothing_half_written(
+    context: RunContext, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "_SHARD", 1)
+    _fuse(context, FuseRecipe(ratio=0.5))
+    before, rows = _files(context), _composites(context)
+    suffix = {"image": ".jpg", "alpha": ".png", "layer": ".zst"}[what]
+    whole = Path.replace
+
+    def full(path: Path, target: Path) -> Path:
+        if Path(target).suffix == suffix and len(list(context.catalog.files.rglob(f"*{suffix}"))) >= 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(path, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(StorageError, match="No space left on device"):
+        _fuse(replace(context, workers=1))
+    monkeypatch.setattr(Path, "replace", whole)
+    now = _files(context)
+    assert before.items() <= now.items()
+    assert not [name for name in now if name.endswith(".tmp")]
+    kept = _composites(context)
+    assert all(row in kept for row in rows)
+    for row in kept:  # every row has its files, whole
+        for name in ("image", "alpha"):
+            assert sha256_of(context.workspace.resolve(row[f"{name}_uri"]).read_bytes()) == row[f"{name}_sha256"]
+    again = _fuse(context)
+    assert (again.reused, again.written) == (len(kept), _PORTRAITS - len(kept))
+
+
 def test_a_file_that_cannot_be_written_stops_the_stage(context: RunContext) -> None:
     context.catalog.files.mkdir(parents=True)
     (context.catalog.files / "composites").write_text("in the way")
@@ -286,6 +321,61 @@ def test_without_backgrounds_nothing_is_touched(context: RunContext) -> None:
     portraits, backgrounds = _parents(context)
     with pytest.raises(TooFewSamplesError, match="no backgrounds"):
         run(context, _ALL, portraits, backgrounds.slice(0, 0))
+
+
+def test_a_scene_of_several_lists_all_its_parents_and_has_the_union_of_their_alphas(context: RunContext) -> None:
+    result = _fuse(context, FuseRecipe(ratio=1, people="2..3", quality=100))
+    assert set(result.people) == {2, 3}
+    assert result.to_json()["people"].keys() == {"2", "3"}
+    samples = {row["sample_id"]: row for row in context.catalog.read("samples").to_pylist()}
+    for row in _composites(context):
+        roles = [parent["role"] for parent in row["parents"]]
+        assert roles == ["portrait", *["companion"] * (len(roles) - 2), "background"]
+        plan = FusionPlan.from_json(row["fusion"])
+        by_id = {parent["sample_id"]: samples[parent["sample_id"]] for parent in row["parents"]}
+        layers = [estimate_layer(*read_pair(context.workspace, by_id[one.portrait_id])) for one in plan.portraits]
+        scene, _ = read_pair(context.workspace, by_id[plan.background_id])
+        expected, united = fuse_layers(layers, scene, plan)
+        rendered, alpha = read_pair(context.workspace, row)
+        assert np.array_equal(alpha, united)
+        assert np.abs(rendered.astype(int) - expected).mean() < 1.5
+        assert (row["width"], row["height"]) == (80, 60)  # 4:3, as high as the portrait
+
+
+def test_a_second_fuse_with_other_backgrounds_estimates_nothing_again(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimates: list[int] = []
+
+    def counted(*arguments: Any) -> Any:
+        estimates.append(1)
+        return estimate_layer(*arguments)
+
+    monkeypatch.setattr(layers, "estimate_layer", counted)
+    _fuse(context)
+    assert len(estimates) == _PORTRAITS
+    result = _fuse(replace(context, seed=1), FuseRecipe(ratio=1, composites=2, placement="jitter"))
+    assert result.written == 2 * _PORTRAITS
+    assert len(estimates) == _PORTRAITS
+
+
+def test_what_killed_fuses_left_behind_is_swept_once_it_is_old(context: RunContext) -> None:
+    _fuse(context)
+    kept = _files(context)
+    folder = context.catalog.files / "composites" / "ab"
+    folder.mkdir(exist_ok=True)
+    old = [folder / ".abc.jpg.x1.tmp", folder / "abc.jpg", context.catalog.files / "foregrounds" / ".k.zst.y.tmp"]
+    young = folder / ".abd.jpg.x2.tmp"
+    for path in (*old, young):
+        path.write_bytes(b"half")
+    for path in old:
+        os.utime(path, (1, 1))
+    layers_before = len(list((context.catalog.files / "foregrounds").rglob("*.zst")))
+    _fuse(context)
+    assert not any(path.exists() for path in old)
+    assert young.exists()  # of a fuse that may be going on
+    assert kept.items() <= _files(context).items()
+    assert len(list((context.catalog.files / "foregrounds").rglob("*.zst"))) == layers_before
 
 
 def test_progress_counts_what_was_there_and_ends_at_the_total(context: RunContext) -> None:

@@ -74,12 +74,14 @@ def _pymatting() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("shape", [(40, 33), (17, 50), (1, 9)])
-def test_multilevel_is_pymattings_to_a_millionth(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("ours", [(0.1, 6), (1.0, 2)])
+def test_multilevel_is_pymattings_to_a_millionth(shape: tuple[int, int], ours: tuple[float, int]) -> None:
     rng = np.random.default_rng(0)
     image = rng.random((*shape, 3), dtype=np.float32)
     alpha = np.clip(rng.random(shape, dtype=np.float32) * 1.5 - 0.25, 0, 1)
-    expected = _pymatting()["estimate_foreground_ml"](image, alpha)
-    assert np.abs(estimate_foreground_multilevel(image, alpha) - expected).max() < 2e-6
+    weight, sweeps = ours
+    expected = _pymatting()["estimate_foreground_ml"](image, alpha, gradient_weight=weight, n_big_iterations=sweeps)
+    assert np.abs(estimate_foreground_multilevel(image, alpha, weight, sweeps) - expected).max() < 3e-6
 
 
 def test_threads_get_the_same_as_one_alone() -> None:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from segdata.errors import DataError
+from segdata.errors import DataError, PixelError
 from segdata.imaging.composite import composite_over
 from segdata.imaging.fusion import (
     FusionPlan,
     FusionSettings,
-    estimate_layer,
-    fuse_pair,
+    Placed,
+    fuse_layers,
     plan_fusion,
-    soften_label,
     unit_draw,
+    unite,
 )
+from segdata.imaging.layer import Layer, LayerSettings, estimate_layer
+from segdata.imaging.placement import Standing
 
 _JITTER = FusionSettings(placement="jitter", scale_min=0.8, scale_max=1.1, shift_x_max=0.2)
+
+
+def _fuse(image: np.ndarray, label: np.ndarray, background: np.ndarray, plan: FusionPlan) -> tuple[Any, Any]:
+    return fuse_layers([estimate_layer(image, label, plan.settings.layer)], background, plan)
 
 
 def _portrait() -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +58,9 @@ def test_the_same_seed_and_ids_draw_the_same_plan_and_others_another() -> None:
     plan = plan_fusion(_JITTER, "p", "b", seed=1)
     assert plan_fusion(_JITTER, "p", "b", seed=1) == plan
     others = [plan_fusion(_JITTER, *ids, seed=seed) for *ids, seed in (("p", "b", 2), ("q", "b", 1), ("p", "c", 1))]
-    assert all((other.crop_x, other.scale) != (plan.crop_x, plan.scale) for other in others)
+    assert all(
+        (other.crop_x, other.portraits[0].standing) != (plan.crop_x, plan.portraits[0].standing) for other in others
+    )
 
 
 def test_draws_are_the_same_on_every_machine() -> None:
@@ -62,57 +74,32 @@ def test_draws_are_uniform() -> None:
     assert ((counts - 200) ** 2 / 200).sum() < 27.9  # chi square of 9 degrees of freedom at 0.001
 
 
-def test_jitter_stays_within_its_ranges_and_own_placement_draws_none() -> None:
-    plans = [plan_fusion(_JITTER, f"p{i}", "b", seed=0) for i in range(200)]
-    assert all(0.8 <= plan.scale <= 1.1 and abs(plan.shift_x) <= 0.2 for plan in plans)
-    assert max(plan.scale for plan in plans) > 1.05
-    assert min(plan.shift_x for plan in plans) < -0.15
-    own = plan_fusion(FusionSettings(), "p", "b", seed=0)
-    assert (own.scale, own.shift_x) == (1.0, 0.0)
+def test_jitter_stays_within_its_ranges_and_the_original_place_is_the_whole_frame() -> None:
+    places = [plan_fusion(_JITTER, f"p{i}", "b", seed=0).portraits[0].standing for i in range(200)]
+    assert all(0.8 <= one.height == one.width <= 1.1 and abs(one.x - 0.5) <= 0.2 for one in places)
+    assert max(one.height for one in places) > 1.05
+    assert min(one.x for one in places) < 0.35
+    assert plan_fusion(FusionSettings(), "p", "b", seed=0).portraits == (Placed("p", Standing(1.0, 1.0, 0.5)),)
 
 
 def test_the_returned_alpha_is_the_one_that_was_blended_with() -> None:
     image, label = _portrait()
     plan = plan_fusion(FusionSettings(), "p", "b", seed=0)
     black, white = np.zeros((60, 50, 3), np.uint8), np.full((60, 50, 3), 255, np.uint8)
-    flat = np.full_like(image, 100)
-    over_black, alpha = fuse_pair(image, label, flat, black, plan)
-    over_white, _ = fuse_pair(image, label, flat, white, plan)
+    layer = Layer(np.full_like(image, 100), estimate_layer(image, label).alpha)
+    over_black, alpha = fuse_layers([layer], black, plan)
+    over_white, _ = fuse_layers([layer], white, plan)
     assert np.abs((255 - (over_white.astype(int) - over_black)[..., 0]) - alpha).max() <= 1
     assert ((alpha > 0) & (alpha < 255)).any()
-
-
-def test_a_hard_label_is_drawn_in_and_feathered_only_where_the_settings_say_so() -> None:
-    _, label = _portrait()
-    soft = soften_label(label, FusionSettings(feather_px=2, inset_px=1))
-    assert np.count_nonzero(soft[50] >= 128) == 24  # 26 px wide, drawn in by 1 px on either side
-    assert np.array_equal(soften_label(label, FusionSettings(hard_edge="none")), label)
-
-
-def test_a_soft_label_is_left_as_it_is() -> None:
-    _, label = _portrait()
-    label[19, 12:38] = 128
-    assert np.array_equal(soften_label(label, FusionSettings(feather_px=5, inset_px=3)), label)
-
-
-def test_a_given_foreground_and_an_estimated_one_give_the_same() -> None:
-    image, label = _portrait()
-    plan = plan_fusion(_JITTER, "p", "b", seed=0)
-    given = estimate_layer(image, label, plan.settings)
-    ours, theirs = (
-        fuse_pair(image, label, None, _background(), plan),
-        fuse_pair(image, label, given, _background(), plan),
-    )
-    assert np.array_equal(ours[0], theirs[0])
-    assert np.array_equal(ours[1], theirs[1])
 
 
 def test_no_light_halo_of_the_old_wall_is_left_on_a_dark_background() -> None:
     image, label = _portrait()
     label[20:, 11] = label[20:, 38] = label[19, 11:39] = 255  # drawn a pixel too wide: that pixel is old wall
     night = np.zeros((60, 50, 3), np.uint8)
-    for settings, most in ((FusionSettings(), 90), (FusionSettings(foreground="observed", hard_edge="none"), 230)):
-        composite, _ = fuse_pair(image, label, None, night, plan_fusion(settings, "p", "b", 0))
+    plain = LayerSettings(foreground="observed", hard_edge="none")
+    for settings, most in ((FusionSettings(), 90), (FusionSettings(layer=plain), 230)):
+        composite, _ = _fuse(image, label, night, plan_fusion(settings, "p", "b", 0))
         assert composite.max() <= most
     assert composite.max() == 230  # the plain way carries the wall along
 
@@ -120,9 +107,9 @@ def test_no_light_halo_of_the_old_wall_is_left_on_a_dark_background() -> None:
 def test_observed_with_a_soft_label_is_the_plain_blend() -> None:
     image, label = _portrait()
     label[19, 12:38] = 128
-    settings = FusionSettings(foreground="observed")
+    settings = FusionSettings(layer=LayerSettings(foreground="observed"))
     background = np.full_like(image, 9)
-    composite, alpha = fuse_pair(image, label, None, background, plan_fusion(settings, "p", "b", 0))
+    composite, alpha = _fuse(image, label, background, plan_fusion(settings, "p", "b", 0))
     assert np.array_equal(composite, composite_over(image, background, label))
     assert np.array_equal(alpha, label)
 
@@ -130,5 +117,44 @@ def test_observed_with_a_soft_label_is_the_plain_blend() -> None:
 def test_inputs_stay_untouched() -> None:
     image, label, background = (*_portrait(), _background())
     before = [one.copy() for one in (image, label, background)]
-    fuse_pair(image, label, None, background, plan_fusion(_JITTER, "p", "b", 0))
+    _fuse(image, label, background, plan_fusion(_JITTER, "p", "b", 0))
     assert all(np.array_equal(one, old) for one, old in zip((image, label, background), before, strict=True))
+
+
+def test_there_must_be_a_layer_for_each_portrait() -> None:
+    layer = estimate_layer(*_portrait())
+    with pytest.raises(PixelError, match="2 layers for a plan of 1 portraits"):
+        fuse_layers([layer, layer], _background(), plan_fusion(FusionSettings(), "p", "b", 0))
+
+
+def _block(colour: int, columns: slice, alpha: int = 255) -> Layer:
+    mask = np.zeros((20, 20), np.uint8)
+    mask[5:, columns] = alpha
+    return Layer(np.full((20, 20, 3), colour, np.uint8), mask)
+
+
+def test_the_nearer_of_two_covers_the_further_and_their_alpha_is_the_union() -> None:
+    plan = FusionPlan((Placed("far"), Placed("near")), "b", frame_hw=(20, 20))
+    composite, alpha = fuse_layers([_block(10, slice(0, 12)), _block(200, slice(8, 20))], _white(), plan)
+    assert composite[10, :, 0].tolist() == [10] * 8 + [200] * 12
+    assert composite[2, 0].tolist() == [255] * 3
+    assert np.array_equal(alpha[10], np.full(20, 255))
+
+
+def test_through_two_half_transparent_people_a_quarter_of_the_background_is_seen() -> None:
+    plan = FusionPlan((Placed("far"), Placed("near")), "b", frame_hw=(20, 20))
+    composite, alpha = fuse_layers([_block(0, slice(0, 20), 128), _block(100, slice(0, 20), 128)], _white(), plan)
+    # far over white: 255 x 127/255 = 127; near over that: (128 x 100 + 127 x 127) / 255 = 113.4
+    assert (composite[10, 10, 0], alpha[10, 10]) == (113, 192)
+
+
+def _white() -> np.ndarray:
+    return np.full((20, 20, 3), 255, np.uint8)
+
+
+@given(st.integers(0, 255), st.integers(0, 255))
+def test_a_union_is_rounded_to_nearest_and_no_order_matters(one: int, other: int) -> None:
+    a, b = np.array([[one]], np.uint8), np.array([[other]], np.uint8)
+    exact = 255 - (255 - one) * (255 - other) / 255
+    assert abs(int(unite(a, b)[0, 0]) - exact) <= 0.5
+    assert unite(a, b) == unite(b, a)

@@ -1,13 +1,16 @@
 """Online fusion at network size gives the picture that fusing at the photo's size and shrinking would."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from segdata.imaging.arrays import Alpha, Image
-from segdata.imaging.fusion import FusionSettings, estimate_layer
+from segdata.imaging.fusion import FusionSettings
+from segdata.imaging.layer import Layer, estimate_layer
+from segdata.train import online
 from segdata.train.cache import ArrayCache
 from segdata.train.dataset import TrainingSamples
 from segdata.train.online import OnlineFusion, stretched_cover_hw
@@ -18,16 +21,16 @@ PLAIN = TrainRecipe(augment=False, fusion="online")
 
 
 class Estimating:
-    """Foregrounds, estimated anew each time."""
+    """Portraits, cut out anew each time."""
 
-    def foreground(self, row: dict[str, Any], image: Image, alpha: Alpha) -> Image:
-        return estimate_layer(image, alpha, FusionSettings())
+    def layer(self, row: dict[str, Any], image: Image, label: Alpha) -> Layer:
+        return estimate_layer(image, label)
 
 
-def online_of(studio: Any, ratio: float, input_hw: tuple[int, int] | None, placement: str = "own") -> OnlineFusion:
+def online_of(studio: Any, ratio: float, input_hw: tuple[int, int] | None, placement: str = "original") -> OnlineFusion:
     return OnlineFusion(
         workspace=studio.workspace,
-        foregrounds=Estimating(),  # type: ignore[arg-type]  # all that is asked of the cache
+        layers=Estimating(),  # type: ignore[arg-type]  # all that is asked of the cache
         settings=FusionSettings(placement=placement),  # type: ignore[arg-type]  # a literal in the parameters below
         ratio=ratio,
         backgrounds=[studio.background(seed) for seed in range(3)],
@@ -36,7 +39,7 @@ def online_of(studio: Any, ratio: float, input_hw: tuple[int, int] | None, place
     )
 
 
-@pytest.mark.parametrize("placement", ["own", "jitter"])
+@pytest.mark.parametrize("placement", ["original", "jitter"])
 def test_small_layers_fuse_to_the_small_picture_of_the_large_fusion(studio: Callable[..., Any], placement: str) -> None:
     made = studio()
     row = made.portrait(0)
@@ -45,8 +48,8 @@ def test_small_layers_fuse_to_the_small_picture_of_the_large_fusion(studio: Call
         drawn = large.draw(row, np.random.default_rng(seed))
         assert drawn == small.draw(row, np.random.default_rng(seed))
         assert drawn is not None
-        expected = shrink_pair(*large.fuse(row, *drawn), (48, 48))
-        image, alpha = small.fuse(row, *drawn)
+        expected = shrink_pair(*large.fuse(drawn), (48, 48))
+        image, alpha = small.fuse(drawn)
         assert image.shape == (48, 48, 3)
         assert np.abs(image.astype(int) - expected[0]).mean() < 7
         assert np.abs(alpha.astype(int) - expected[1]).mean() < 4
@@ -88,3 +91,46 @@ def test_a_stretched_background_covers_what_the_photo_would_have_been_covered_wi
         assert min(height, width) == 48
         # undoing the stretch of a 4:3 portrait gives the background's own shape back
         assert (height * 4 / 3) / width == pytest.approx(size_hw[0] / size_hw[1], rel=0.03)
+
+
+def test_several_people_are_fused_online_as_they_are_rendered(studio: Callable[..., Any]) -> None:
+    made = studio()
+    rows = made.portraits(range(5), weight=1.0).to_pylist()
+    for number, row in enumerate(rows):
+        row["group_id"] = f"shoot {number}"
+    groups = replace(online_of(made, 1.0, (48, 48)), companions=rows, people=(2, 3))
+    large = replace(online_of(made, 1.0, None), companions=rows, people=(2, 3))
+    seen = set()
+    for seed in range(8):
+        drawn = groups.draw(rows[0], np.random.default_rng(seed))
+        assert drawn == large.draw(rows[0], np.random.default_rng(seed))
+        assert drawn is not None
+        assert len({row["group_id"] for row in drawn.portraits}) == len(drawn.portraits)
+        seen.add(len(drawn.portraits))
+        expected = shrink_pair(*large.fuse(drawn), (48, 48))
+        image, alpha = groups.fuse(drawn)
+        assert np.abs(image.astype(int) - expected[0]).mean() < 8
+        assert np.abs(alpha.astype(int) - expected[1]).mean() < 6
+    assert max(seen) > 1
+
+
+def test_backgrounds_and_layers_are_decoded_once_and_then_come_from_memory(
+    studio: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = studio()
+    rows, decoded = made.portraits(range(2), weight=1.0).to_pylist(), []
+    for name in ("read_image_of", "read_pair"):
+        whole = getattr(online, name)
+        monkeypatch.setattr(online, name, lambda *a, _whole=whole, _name=name: (decoded.append(_name), _whole(*a))[1])
+    fusing = online_of(made, 1.0, (48, 48))
+    first = [fusing.fuse(drawn) for drawn in _draws(fusing, rows)]
+    count = len(decoded)
+    assert decoded.count("read_pair") == 2
+    assert decoded.count("read_image_of") <= 3
+    again = [fusing.fuse(drawn) for drawn in _draws(fusing, rows)]
+    assert len(decoded) == count
+    assert all(np.array_equal(one[0], other[0]) for one, other in zip(first, again, strict=True))
+
+
+def _draws(fusing: OnlineFusion, rows: list[dict[str, Any]]) -> list[Any]:
+    return [fusing.draw(row, np.random.default_rng([1, n])) for n in range(6) for row in rows]

@@ -1,0 +1,74 @@
+"""Who is asked about backgrounds, and when nobody is."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segdata.catalog.schemas import rows_to_table
+from segdata.catalog.tables import Catalog
+from segdata.catalog.workspace import RunContext, Workspace
+from segdata.fuse.recipe import FuseRecipe
+from segdata.inference import veto
+from segdata.inference.veto import Veto, judge_people
+from segdata.pipeline.backgrounds import usable_backgrounds
+from segdata.pipeline.recipe import Recipe
+
+_MODEL = {"model_id": "m1", "name": "net-m1", "uri": "models/net-m1"}
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> RunContext:
+    workspace = Workspace(tmp_path, Catalog(tmp_path / "catalog"))
+    rows = [
+        {"sample_id": f"b/{n}", "kind": "background", "status": "gone" if n == 4 else "present", "split": split}
+        for n, split in enumerate(("none", "none", "test", "pool", "none", "none", "none"))
+    ]
+    workspace.catalog.merge("samples", rows_to_table("samples", rows))
+    return RunContext(workspace, run_id="r1")
+
+
+def _ids(context: RunContext, recipe: Recipe, model: dict[str, Any] | None) -> list[str]:
+    names: list[str] = usable_backgrounds(context, recipe, model)[0]["sample_id"].to_pylist()
+    return names
+
+
+def test_present_backgrounds_outside_of_the_held_out_splits_are_used(context: RunContext) -> None:
+    assert _ids(context, Recipe(), None) == ["b/0", "b/1", "b/3", "b/5", "b/6"]
+    assert usable_backgrounds(context, Recipe(), None)[1] is None
+
+
+def test_a_veto_of_0_asks_nobody(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(veto, "veto_backgrounds", lambda *_: pytest.fail("asked"))
+    assert usable_backgrounds(context, Recipe(fuse=FuseRecipe(veto=0)), _MODEL)[1] is None
+
+
+def test_what_the_version_vetoes_is_left_out_and_told(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def answer(_: RunContext, folder: Path, backgrounds: Any, threshold: float, options: Any) -> Veto:
+        asked.append((folder.name, backgrounds.num_rows, threshold))
+        return judge_people("m1", "s", [("b/1", 0.95), *((f"b/{n}", 0.1) for n in (0, 3, 5, 6))], threshold)
+
+    monkeypatch.setattr(veto, "veto_backgrounds", answer)
+    left, told = usable_backgrounds(context, Recipe(), _MODEL)
+    assert left["sample_id"].to_pylist() == ["b/0", "b/3", "b/5", "b/6"]
+    assert told is not None
+    assert told["vetoed"] == [{"sample_id": "b/1", "person_probability": 0.95}]
+    assert asked == [("net-m1", 5, 0.9)]
+
+
+def test_a_version_that_is_not_believed_is_warned_of(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scored = [("b/0", 0.99), ("b/1", 0.95), ("b/3", 0.1)]
+    monkeypatch.setattr(veto, "veto_backgrounds", lambda *_: judge_people("m1", "s", scored, 0.9))
+    with caplog.at_level(logging.WARNING):
+        left, told = usable_backgrounds(context, Recipe(), _MODEL)
+    assert left.num_rows == 5
+    assert told is not None
+    assert told["trusted"] is False
+    assert "net-m1 sees people in 2 of 3 backgrounds, too many to be believed" in caplog.text
