@@ -108,7 +108,7 @@ def test_a_dry_run_counts_and_writes_nothing(context: RunContext, tmp_path: Path
 
 
 def test_an_unknown_table_is_refused_with_the_known_ones(context: RunContext, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"export: no table 'sample'; the catalog has samples, rejects, scores"):
+    with pytest.raises(UsageError, match=r"export: no table 'sample'; the catalog has samples, appearances, rejects"):
         run(context, "sample", tmp_path / "out.csv")
 
 
@@ -149,6 +149,6 @@ def test_the_word_for_one_table_may_be_left_out_and_options_may_come_first(segda
         (workspace / "out.csv").unlink()
     unknown = segdata("export", "sample", "out.csv", cwd=workspace)
     assert unknown.code == 2
-    assert "no table 'sample'; the catalog has samples, rejects" in unknown.err
+    assert "no table 'sample'; the catalog has samples, appearances" in unknown.err
     both = segdata("catalog", "export", "parquet", "tables", "--json", cwd=workspace)
     assert [file["path"] for file in both.json["files"]] == ["tables/samples.parquet", "tables/runs.parquet"]
