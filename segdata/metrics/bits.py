@@ -77,7 +77,7 @@ def unpack(packed: PackedMask, border: int = 0) -> NDArray[np.uint8]:
     rows = np.ascontiguousarray(packed.words[first : first + packed.height + 2 * border]).view(np.uint8)
     columns = _left_bytes(packed.margin) * 8 - border
     bits = np.unpackbits(rows, axis=1, bitorder="little", count=columns + packed.width + 2 * border)
-    return np.ascontiguousarray(bits[:, columns:])
+    return bits[:, columns:]  # a view: OpenCV and NumPy take rows that lie apart, and a copy costs as much as unpacking
 
 
 def count_both(one: PackedMask, other: PackedMask) -> int:
