@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from segdata.catalog import layers
 from segdata.catalog.pixels import read_pair
@@ -376,6 +377,17 @@ def test_what_killed_fuses_left_behind_is_swept_once_it_is_old(context: RunConte
     assert young.exists()  # of a fuse that may be going on
     assert kept.items() <= _files(context).items()
     assert len(list((context.catalog.files / "foregrounds").rglob("*.zst"))) == layers_before
+
+
+def test_rendered_files_keep_their_colours_whole(context: RunContext) -> None:
+    _fuse(context)
+    row = _composites(context)[0]
+    with Image.open(context.workspace.resolve(row["image_uri"])) as opened:
+        assert opened.format == "JPEG"
+        assert [part[1:3] for part in opened.layer] == [(1, 1)] * 3  # 4:4:4: every component in full resolution
+        assert opened.quantization[0][0] == 2  # quality 95: 16 of the standard table, times 2 x (100 - 95) / 100
+    with Image.open(context.workspace.resolve(row["alpha_uri"])) as opened:
+        assert (opened.format, opened.mode) == ("PNG", "L")
 
 
 def test_progress_counts_what_was_there_and_ends_at_the_total(context: RunContext) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -70,6 +72,18 @@ def test_arrays_that_may_only_be_read_are_blended_too() -> None:
     for one in (image, alpha):
         one.setflags(write=False)
     assert np.array_equal(composite_over(image, image, alpha), image)
+
+
+def test_threads_that_blend_pictures_of_several_sizes_at_once_do_not_mix_them_up() -> None:
+    rng = np.random.default_rng(2)
+    jobs = [
+        (*rng.integers(0, 256, (2, height, 9, 3), dtype=np.uint8), rng.integers(0, 256, (height, 9), dtype=np.uint8))
+        for height in (5, 40, 5, 17) * 12
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda job: composite_over(*job), jobs))
+    for job, result in zip(jobs, results, strict=True):
+        assert np.array_equal(result, _rounded(*job))
 
 
 def test_an_empty_picture_stays_empty() -> None:
