@@ -100,10 +100,8 @@ def _file_damage(file: _File) -> Damage | None:
     if touched:
         return Damage(file.path, "it has changed since it was read", make_again or "run: segdata ingest")
     what = "its bytes are others, though its size and time are the same: the disk or a copy went wrong"
-    remedy = (
-        "delete it and run: segdata fuse" if file.rendered else "restore it; or if it is right: segdata ingest --verify"
-    )
-    return Damage(file.path, what, remedy)
+    taken_anew = "restore it (or leave it, if it is right), then: segdata ingest --verify"
+    return Damage(file.path, what, "delete it and run: segdata fuse" if file.rendered else taken_anew)
 
 
 def _table_damage(catalog: Catalog, name: str) -> list[Damage]:

@@ -218,7 +218,8 @@ def _same_person(row: Row, other: Row) -> bool:
 
 def _is_training_portrait(row: Row) -> bool:
     in_training = row["kind"] == "portrait" and row["split"] == "train" and row["status"] == "present"
-    return in_training and row["alpha_uri"] is not None
+    # an empty label says that nobody is there: no composite of it would be true
+    return in_training and row["alpha_uri"] is not None and row.get("foreground_fraction") != 0
 
 
 def _is_scene(row: Row) -> bool:

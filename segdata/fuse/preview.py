@@ -31,6 +31,7 @@ class PreviewResult:
     Attributes:
         path: the sheet, a JPEG.
         uri: the same as the catalog would name it.
+        portraits: how many portraits those on it were made for.
         composites: how many are on it.
         sample_ids: theirs, row by row from the left.
         failed: those that a parent prevented, and why.
@@ -38,6 +39,7 @@ class PreviewResult:
 
     path: Path
     uri: str
+    portraits: int
     composites: int
     sample_ids: tuple[str, ...]
     failed: tuple[Failure, ...] = ()
@@ -45,7 +47,15 @@ class PreviewResult:
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""
         failed = [{"sample_id": one.sample_id, "reason": one.reason} for one in self.failed]
-        return {"preview": self.uri, "composites": self.composites, "shown": list(self.sample_ids), "failed": failed}
+        return {
+            "preview": self.uri,
+            "portraits": self.portraits,
+            "composites": self.composites,
+            "written": 0,
+            "reused": 0,
+            "shown": list(self.sample_ids),
+            "failed": failed,
+        }
 
 
 def preview(
@@ -79,6 +89,7 @@ def preview(
     renderer = Renderer(context.workspace, LayerCache(context.workspace, recipe.settings().layer), context.run_id)
     pictures: list[Image] = []
     names: list[str] = []
+    first: set[str] = set()
     failed: list[Failure] = []
     for planned, made in zip(chosen, map_threads(renderer.fuse, chosen, context.workers), strict=True):
         if isinstance(made, Failure):
@@ -86,10 +97,12 @@ def preview(
         else:
             pictures.append(_to_height(made[0], _ROW_PX))
             names.append(planned.sample_id)
+            first.add(str(planned.portraits[0]["sample_id"]))
         context.progress(Progress("fuse", "preview", len(pictures) + len(failed), number, "composites"))
     path = context.workspace.reports / context.run_id / "composites.jpg"
     atomic_write(path, encode_jpeg(sheet(pictures), 92))
-    return PreviewResult(path, context.workspace.uri_of(path), len(pictures), tuple(names), tuple(failed))
+    uri = context.workspace.uri_of(path)
+    return PreviewResult(path, uri, len(first), len(pictures), tuple(names), tuple(failed))
 
 
 def sheet(pictures: Sequence[Image]) -> Image:

@@ -20,7 +20,8 @@ _ASPECT = 4 / 3  # of a group's frame: width by height
 _HEAD = (0.28, 0.38)  # how wide heads of two or three are, as fractions of the frame's height
 _REACH = (0.35, 0.9)  # the lowest and the highest that people reach in it
 _MARGIN = 0.03  # of a portrait's height: a softened edge reaches the side a little above a label's
-_SHOWN_MIN = 0.45  # of a portrait's height: head and the beginning of the shoulders
+_SHOWN_MIN = 0.45  # of a portrait's height: head and the beginning of the shoulders; and of a close-up
+_HEADS_MIN = 1.9  # widths of the head from the crown down: a head is about 1.4 as high as wide, and then comes the neck
 _ENLARGED_MAX = 1.6  # more would show in the pixels
 _BESIDE_A_SPAN = (0.14, 0.86, 0.34)  # where those behind someone who spans the frame can be seen
 
@@ -44,7 +45,8 @@ class Member:
         """The share of the portrait's rows, from the top, that a scene shows: less than all of who spans the frame."""
         framing = self.framing
         clear = framing.clear - _MARGIN
-        lowered = framing.spans and not framing.top and clear - framing.box[1] >= _SHOWN_MIN
+        least = max(_SHOWN_MIN, _HEADS_MIN * self.head)
+        lowered = framing.spans and not framing.top and clear - framing.box[1] >= least
         return clear if lowered else 1.0
 
     @property

@@ -12,7 +12,10 @@ from segdata.records import Candidate, Filtered, Reject
 
 Found: TypeAlias = Candidate | Reject | Filtered
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif"}
+)
+"""What is taken for a picture by its name; the decoder says of those that it can't read which they are."""
 
 _LONGEST = 4096  # what Linux takes
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -47,13 +48,13 @@ def forget(session: Session, sample_ids: Sequence[str], yes: bool) -> Record:
     with acting.record("forget") as record:
         workspace = acting.workspace
         traces = traces_of(workspace, sample_ids)
-        pages = _pages_that_show(workspace, traces.ids)
+        pages = [*_pages_that_show(workspace, traces.ids), *_pictures_of_many(workspace, traces)]
         record.result = _told(workspace, traces, pages)
         if not acting.dry_run:
             _move_test_pin(workspace, traces)
             erase(workspace, traces, record.run_id)
             for page in pages:
-                page.unlink(missing_ok=True)
+                shutil.rmtree(page) if page.is_dir() else page.unlink(missing_ok=True)
         elif not session.dry_run:
             raise UsageError(f"forget: nothing was removed. {_summary(record.result)}. To do it, add --yes")
     return record
@@ -82,6 +83,12 @@ def _told(workspace: Workspace, traces: Traces, pages: Sequence[Path]) -> dict[s
     }
 
 
+def _how_to_make_again(page: str) -> str:
+    if page.endswith("index.html"):
+        return "; segdata report writes a new one"
+    return "; segdata fuse --preview draws another" if page.endswith(".jpg") else ", which may show it"
+
+
 def _summary(result: Mapping[str, Any]) -> str:
     removed = {name: count for name, count in result["removed"].items() if isinstance(count, int) and count}
     listed = ", ".join(f"{count} {name}" for name, count in removed.items()) or "no derived rows"
@@ -105,6 +112,13 @@ def _pages_that_show(workspace: Workspace, ids: set[str]) -> list[Path]:
         if any(name in text for name in names):
             found.append(page)
     return found
+
+
+def _pictures_of_many(workspace: Workspace, traces: Traces) -> list[Path]:
+    """What shows many samples and does not say which: sheets of composites, and TensorBoard's pictures of val."""
+    splits = {row["split"] for row in traces.rows}
+    sheets = sorted(workspace.reports.glob("*/composites.jpg")) if splits & {"train", "none"} else []
+    return [*sheets, *(sorted(workspace.reports.glob("tensorboard/*")) if splits & {"train", "val"} else [])]
 
 
 def _versions_trained_on(workspace: Workspace, ids: set[str]) -> list[str]:
@@ -146,7 +160,7 @@ def shown(result: Mapping[str, Any]) -> list[str]:
     removed, remains = result["removed"], result["remains"]
     counts = ", ".join(f"{count} {name}" for name, count in removed.items() if isinstance(count, int) and count)
     lines = [f"forgotten: {', '.join(result['forgotten'])}", f"removed: {counts or 'nothing else'}"]
-    lines += [f"  and {page}; segdata report writes a new one" for page in removed["reports"]]
+    lines += [f"  and {page}{_how_to_make_again(page)}" for page in removed["reports"]]
     if removed["foregrounds"]:
         lines.append("  (the whole cache of foregrounds, whose files can't be told apart; it is made again)")
     lines.append("  older versions of these tables can't be read any more")

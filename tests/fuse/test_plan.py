@@ -61,6 +61,13 @@ def test_a_larger_ratio_keeps_every_composite_of_the_smaller_one() -> None:
     assert few < many
 
 
+def test_a_portrait_whose_label_is_empty_is_never_fused() -> None:
+    portraits = [*_portraits(3), {**_portraits(1, foreground_fraction=0.0)[0], "sample_id": "p/empty"}]
+    planned = plan_composites(FuseRecipe(ratio=1.0), portraits, _backgrounds(5), seed=0)
+    assert [one.portraits[0]["sample_id"] for one in planned if one.portraits[0]["sample_id"] == "p/empty"] == []
+    assert len(planned) == 3
+
+
 def test_portraits_with_holes_come_first_where_they_are_preferred() -> None:
     rows = _portraits(50)
     for row in rows[10:14]:

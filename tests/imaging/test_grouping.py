@@ -107,6 +107,14 @@ def test_one_whose_shoulders_fill_the_frame_is_shown_down_to_where_the_sides_beg
     assert columns.max() - columns.min() + 1 == pytest.approx(standing.width * 107 / 3, abs=1.5)  # no shoulders shown
 
 
+def test_nobody_is_cut_through_the_face() -> None:
+    # a close-up: shoulders fill the frame from 60 % down, and a head half as wide as the frame reaches far below that
+    close = Framing(True, True, False, (0.0, 0.05, 1.0), 0.6, head=0.6)
+    assert Member("close", (800, 600), close).spans
+    far = Framing(True, True, False, (0.0, 0.05, 1.0), 0.6, head=0.3)
+    assert Member("far", (800, 600), far).shown < 1
+
+
 def test_others_stand_side_by_side_in_a_wide_frame_the_larger_head_in_front() -> None:
     plan = plan_group(FusionSettings(), [_member("a"), _member("b"), _member("c")], "bg", 3)
     assert plan.frame_hw == (80, 107)

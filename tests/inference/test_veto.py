@@ -40,6 +40,9 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunContext:
             found: np.ndarray = batch.astype(np.float32).mean(axis=3) / 255
             return found
 
+        def describe(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return self.probabilities(batch), batch.mean(axis=(1, 2)).astype(np.float32)
+
     looked: list[int] = []
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.toml").write_text('name = "m"\nnetwork = "bisenet"\ninput_hw = [32, 32]\n')
