@@ -3,9 +3,9 @@
 A frame's edge cuts most portraits, and what the frame cut must stay cut by the frame: someone cut by the left side
 stands at the left side. So a scene takes at most one person who is cut on the left and one who is cut on the right.
 Whoever spans the frame from side to side is shown down to where the sides begin to cut, by letting the scene's bottom
-edge cut there; where that leaves too little of them, they are the nearest, the scene has their frame, and the others
-look over their shoulders. People stand side by side in a frame of 4:3, with heads of about one size; of two the one
-with the larger head is the nearer, and covers the other.
+edge cut there. Where that would go through the face, the scene is theirs alone: of those behind them an ear might be
+seen, and a sliver teaches little. People stand side by side in a frame of 4:3, with heads of about one size; of two the
+one with the larger head is the nearer, and covers the other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ _MARGIN = 0.03  # of a portrait's height: a softened edge reaches the side a lit
 _SHOWN_MIN = 0.45  # of a portrait's height: head and the beginning of the shoulders; and of a close-up
 _HEADS_MIN = 1.9  # widths of the head from the crown down: a head is about 1.4 as high as wide, and then comes the neck
 _ENLARGED_MAX = 1.6  # more would show in the pixels
-_BESIDE_A_SPAN = (0.14, 0.86, 0.34)  # where those behind someone who spans the frame can be seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def fits(group: Sequence[Member], candidate: Member) -> bool:
         group: those there are, the first of them being the one that the scene is made for.
         candidate: who would join.
     """
-    if candidate.spans or candidate.framing.top or candidate.framing.box[1] >= 0.9:
+    if candidate.framing.top or candidate.framing.box[1] >= 0.9 or any(one.spans for one in (candidate, *group)):
         return False
     taken = [any(one.sides[side] for one in group) for side in (0, 1)]
     return not any(cut and there for cut, there in zip(candidate.sides, taken, strict=True))
@@ -83,40 +82,38 @@ def plan_group(settings: FusionSettings, group: Sequence[Member], background_id:
 
     Args:
         settings: how they are cut out; its placement is of single portraits and has no say here.
-        group: two or more who fit together (see `fits`); the first one's height is the frame's.
+        group: two or more who fit together (see `fits`), so that none of them spans the frame; the first one's height
+            is the frame's.
         background_id: sample_id of the background.
         seed: with the ids it decides the draws.
     """
     first = group[0]
     words = (background_id, *(one.portrait_id for one in group))
     height, width = first.size_hw
-    if not first.spans:
-        width = max(width, round(height * _ASPECT))
+    width = max(width, round(height * _ASPECT))
     order = _order(group, seed, words)
     placed = []
     for slot, member in enumerate(order):
         standing, reach = _stand(member, (height, width), _slot_x(order, slot, seed, words), seed, words)
-        placed.append((member.spans, reach, Placed(member.portrait_id, standing)))
-    placed.sort(key=lambda one: one[:2])
+        placed.append((reach, Placed(member.portrait_id, standing)))
+    placed.sort(key=lambda one: one[0])
     crop_x, crop_y = (round(unit_draw(seed, name, *words), 6) for name in ("crop_x", "crop_y"))
-    return FusionPlan(tuple(one for _, _, one in placed), background_id, settings, crop_x, crop_y, (height, width))
+    return FusionPlan(tuple(one for _, one in placed), background_id, settings, crop_x, crop_y, (height, width))
 
 
 def _order(group: Sequence[Member], seed: int, words: tuple[str, ...]) -> list[Member]:
-    """From left to right; someone who spans the frame comes first, and has no slot."""
+    """From left to right; whom a side cuts stands at that side."""
 
     def key(member: Member) -> tuple[int, float]:
         left, right = member.sides
         side = 0 if left else 2 if right else 1
-        return -1 if member.spans else side, unit_draw(seed, "order", member.portrait_id, *words)
+        return side, unit_draw(seed, "order", member.portrait_id, *words)
 
     return sorted(group, key=key)
 
 
 def _slot_x(order: Sequence[Member], slot: int, seed: int, words: tuple[str, ...]) -> float:
     """Where the middle of a subject is wanted, as a fraction of the frame."""
-    if order[0].spans:
-        return 0.5 if slot == 0 else _BESIDE_A_SPAN[slot - 1]
     wobble = 0.3 * (unit_draw(seed, "x", str(slot), *words) - 0.5) / len(order)
     return (slot + 0.5) / len(order) + wobble
 
@@ -128,7 +125,7 @@ def _stand(
     left, top, right = member.framing.box
     cut_left, cut_right = member.sides
     shown = member.shown
-    if member.spans or member.framing.top:
+    if member.framing.top:
         height = 1.0  # as photographed: smaller, an edge that was cut would show
     else:
         people = len(words) - 1
@@ -139,9 +136,7 @@ def _stand(
     aspect = (member.size_hw[1] / member.size_hw[0]) * (frame_hw[0] / frame_hw[1])
     width = height * aspect
     x = wanted_x - ((left + right) / 2 - 0.5) * width
-    if member.spans:
-        x = 0.5
-    elif cut_left:
+    if cut_left:
         x = width / 2
     elif cut_right:
         x = 1 - width / 2

@@ -124,7 +124,7 @@ def test_a_scene_of_several_has_as_many_different_people_as_asked() -> None:
         assert {placed.portrait_id for placed in one.fusion.portraits} == {row["sample_id"] for row in one.portraits}
 
 
-def test_whoever_does_not_fit_is_not_put_into_a_scene() -> None:
+def test_whoever_spans_the_frame_has_a_scene_alone_and_is_in_nobodys_else() -> None:
     def framing(row: Mapping[str, Any]) -> Framing:
         spans = row["sample_id"] != "p/0003"
         return Framing(spans, spans, False, (0.0, 0.3, 1.0) if spans else (0.2, 0.3, 0.8), 0.3 if spans else 1.0)
@@ -132,7 +132,7 @@ def test_whoever_does_not_fit_is_not_put_into_a_scene() -> None:
     planned = plan_composites(FuseRecipe(ratio=1, people=2), _portraits(8), _backgrounds(5), 0, framing)
     for one in planned:
         others = [row["sample_id"] for row in one.portraits[1:]]
-        assert others == ([] if one.portraits[0]["sample_id"] == "p/0003" else ["p/0003"])
+        assert others == []
 
 
 def test_a_portrait_that_cannot_be_read_is_nobodys_companion() -> None:

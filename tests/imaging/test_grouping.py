@@ -34,7 +34,7 @@ def _member(name: str, framing: Framing = _FREE) -> Member:
         ([_FREE, _RIGHT], _RIGHT, False),
         ([_FREE], _SPAN, False),
         ([_FREE], _TOP, False),
-        ([_SPAN], _FREE, True),
+        ([_SPAN], _FREE, False),
         ([_SPAN], _LEFT, False),
         ([_FREE], _BUST, True),
         ([_BUST], _BUST, True),
@@ -82,11 +82,10 @@ def test_every_cut_lies_on_the_edge_of_the_scene(first: Framing, others: list[Fr
         assert at.height * plan.frame_hw[0] / (at.width * plan.frame_hw[1]) == pytest.approx(80 / 60, rel=1e-3)
 
 
-def test_one_who_spans_the_frame_is_the_nearest_and_the_scene_has_that_frame() -> None:
-    plan = plan_group(FusionSettings(), [_member("wide", _SPAN), _member("a"), _member("b")], "bg", 0)
-    assert plan.frame_hw == (80, 60)
-    assert plan.portraits[-1].portrait_id == "wide"
-    assert (plan.portraits[-1].standing.height, plan.portraits[-1].standing.width) == (1.0, 1.0)
+def test_nobody_stands_behind_one_who_spans_the_frame() -> None:
+    assert not fits([_member("wide", _SPAN)], _member("a"))
+    assert not fits([_member("a")], _member("wide", _SPAN))
+    assert fits([_member("bust", _BUST)], _member("a"))
 
 
 def test_one_whose_shoulders_fill_the_frame_is_shown_down_to_where_the_sides_begin_to_cut() -> None:
