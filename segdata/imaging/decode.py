@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,7 +200,7 @@ def _open(header: Header, max_pixels: int, damaged: RejectReason) -> Pillow.Imag
     there is a line of libtiff's own about a compressed TIFF that is damaged.
 
     Raises:
-        DecodeError: More pixels than `max_pixels`, or an animation.
+        DecodeError: More pixels than `max_pixels`, an animation, or a TIFF that was cut short.
     """
     _quieten()
     picture: Any = _plugin(header)(io.BytesIO(header.pixels))
@@ -210,9 +210,19 @@ def _open(header: Header, max_pixels: int, damaged: RejectReason) -> Pillow.Imag
         raise DecodeError(damaged, f"its header says {width}x{height} pixels")
     if header.format in ("GIF", "WEBP") and getattr(picture, "is_animated", False):
         raise DecodeError("unsupported_format", f"an animated {header.format}; keep one of its frames")
+    if header.format == "TIFF":
+        _check_strips(picture.tag_v2, len(header.pixels), damaged)
     picture.load()
     loaded: Pillow.Image = picture
     return loaded
+
+
+def _check_strips(tags: Mapping[int, Any], size_bytes: int, damaged: RejectReason) -> None:
+    """Refuse a TIFF whose strips or tiles run past its end, before libtiff meets them: it prints what it misses."""
+    for offsets, counts in ((273, 279), (324, 325)):  # StripOffsets and StripByteCounts, TileOffsets and TileByteCounts
+        places = zip(tags.get(offsets) or (), tags.get(counts) or (), strict=False)
+        if any(offset + count > size_bytes for offset, count in places):
+            raise DecodeError(damaged, "a truncated TIFF file")
 
 
 @cache

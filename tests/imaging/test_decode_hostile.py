@@ -243,3 +243,13 @@ def test_any_damage_of_a_compressed_tiff_is_a_picture_or_refused(data: bytes) ->
 @given(mutations(SEEDS))
 def test_any_damage_is_a_picture_or_refused_at_length(data: bytes) -> None:
     is_picture_or_refused(data)
+
+
+@pytest.mark.usefixtures("silence")
+def test_a_tiff_whose_strips_run_past_its_end_is_told_before_it_is_decoded() -> None:
+    file = io.BytesIO()
+    Pillow.fromarray(np.full((40, 30, 3), 90, np.uint8)).save(file, "TIFF")
+    decode_image(file.getvalue())
+    with pytest.raises(DecodeError, match=r"^a truncated TIFF file$") as told:
+        decode_image(file.getvalue()[:-100])
+    assert told.value.reason == "unreadable_image"
