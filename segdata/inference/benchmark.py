@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +103,8 @@ def benchmark(
         progress(Progress("benchmark", spec.name, done, len(ways), "ways", f"{name} {precision}"))
         runtime = opener(folder, name, precision)
         small = prepare(photo, spec)[None]
-        network = _seconds(lambda runtime=runtime, small=small: network_probabilities(runtime, spec, small), images)  # type: ignore[misc]
-        whole = _seconds(lambda runtime=runtime: _mask(runtime, spec, photo), images)  # type: ignore[misc]
+        network = _seconds(partial(network_probabilities, runtime, spec, small), images)
+        whole = _seconds(partial(_mask, runtime, spec, photo), images)
         slow = statistics.quantiles(whole, n=10)[-1] if len(whole) > 1 else whole[0]
         median = statistics.median(whole)
         where = device if name == "torch" else "cpu"
