@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.compiled import lazily_compiled
 from segdata.imaging.alike_loops import (
     FIT,
     LANES,
@@ -30,7 +31,6 @@ from segdata.imaging.alike_loops import (
     similarities_loop,
 )
 from segdata.imaging.appearance import LENGTH, SIDE, WINDOWS, Signatures, Window
-from segdata.imaging.kernels import lazily_compiled
 
 _FINE_RADIUS = 6
 

@@ -9,9 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from segdata.compiled import lazily_compiled
 from segdata.errors import PixelError
 from segdata.imaging.arrays import Alpha, Image
-from segdata.imaging.kernels import lazily_compiled
 
 
 def composite_over(foreground: Image, background: Image, alpha: Alpha) -> Image:

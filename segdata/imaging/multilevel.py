@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.imaging.kernels import lazily_compiled
+from segdata.compiled import lazily_compiled
 
 Colours = NDArray[np.float32]
 Share = NDArray[np.float32]

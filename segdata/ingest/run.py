@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import pyarrow as pa
@@ -36,7 +36,8 @@ from segdata.ingest.renames import Vanished
 from segdata.records import Candidate, Filtered, Progress, Reject
 
 _SHARD = 2000
-_LOOK_AHEAD = 64  # pairs a thread: enough to go on while a shard is committed; what waits are rows, not pictures
+_TOGETHER = 16  # pairs a thread takes at once: handing over a single one costs as much as hashing it
+_LOOK_AHEAD = 4  # times as many a thread: enough to go on while a shard is committed; what waits are rows, not pictures
 
 
 @dataclass(frozen=True)
@@ -188,10 +189,11 @@ class _Ingest:
         context, reading = self._context, self._rules.reading
         self._forgotten = frozenset(forgotten_hashes(context.workspace))
         vanished = Vanished(self._before.samples, plan.gone, plan.unchanged)
+        together = (plan.to_read[first : first + _TOGETHER] for first in range(0, len(plan.to_read), _TOGETHER))
         measured = map_threads(
-            lambda one: (one, measure(one, reading)), plan.to_read, context.workers, look_ahead=_LOOK_AHEAD
+            lambda some: [(one, measure(one, reading)) for one in some], together, context.workers, _LOOK_AHEAD
         )
-        counted = self._watched(measured, len(plan.to_read))
+        counted = self._watched(chain.from_iterable(measured), len(plan.to_read))
         while shard := list(islice(counted, _SHARD)):
             rows, old, thumbnails, back = [], {}, {}, []
             for candidate, answer in shard:

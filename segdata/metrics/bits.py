@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.compiled import lazily_compiled
 from segdata.metrics.arrays import Mask, check_mask
+from segdata.metrics.bits_loops import COMPONENTS, DILATE, DRAW, components_loop, dilate_loop, draw_loop
 
 Words = NDArray[np.uint64]
 
@@ -36,6 +39,11 @@ class PackedMask:
     margin: int
 
     @property
+    def left_px(self) -> int:
+        """Columns of the margin on the left."""
+        return _left_bytes(self.margin) * 8
+
+    @property
     def count(self) -> int:
         """Pixels that are set, those of the margin included."""
         return int(np.bitwise_count(self.words).sum())
@@ -43,6 +51,10 @@ class PackedMask:
     def with_words(self, words: Words) -> PackedMask:
         """Another mask of the same frame."""
         return PackedMask(words, self.height, self.width, self.margin)
+
+    def inverted(self) -> PackedMask:
+        """Background and foreground exchanged, the margin's too."""
+        return self.with_words(~self.words)
 
     def with_margin_below(self) -> PackedMask:
         """The same mask over a margin that is foreground below the frame's bottom edge."""
@@ -80,6 +92,15 @@ def unpack(packed: PackedMask, border: int = 0) -> NDArray[np.uint8]:
     return bits[:, columns:]  # a view: OpenCV and NumPy take rows that lie apart, and a copy costs as much as unpacking
 
 
+def framed(packed: PackedMask, border: int = 0) -> Words:
+    """(H + 2 border, words a row): the rows of the frame, and so many of the margin; what lies beside it is cleared."""
+    columns = np.zeros(packed.words.shape[1] * _WORD, bool)
+    columns[packed.left_px - border : packed.left_px + packed.width + border] = True
+    rows = packed.words[packed.margin - border : packed.margin + packed.height + border]
+    kept: Words = rows & np.packbits(columns, bitorder="little").view("<u8")
+    return kept
+
+
 def count_both(one: PackedMask, other: PackedMask) -> int:
     """Pixels set in both."""
     return int(np.bitwise_count(one.words & other.words).sum())
@@ -95,19 +116,57 @@ def erode_square(packed: PackedMask, radius: int) -> PackedMask:
 
 def close_disk(packed: PackedMask, radius: int) -> PackedMask:
     """Dilation, then erosion, by the disk {(x, y): x² + y² <= radius²}; right within the frame."""
-    return packed.with_words(~_dilate_disk(~_dilate_disk(packed.words, radius), radius))
+    dilate = lazily_compiled(dilate_loop, DILATE)
+    widths = np.array([isqrt(radius * radius - row * row) for row in range(radius + 1)])
+    dilated, opened = np.empty_like(packed.words), np.empty_like(packed.words)
+    dilate(packed.words, widths, dilated)
+    dilate(~dilated, widths, opened)
+    return packed.with_words(~opened)
 
 
-def _dilate_disk(words: Words, radius: int) -> Words:
-    out = words.copy()
-    work = _Work(words)
-    for row in range(radius, 0, -1):
-        work.spread_columns(isqrt(radius * radius - row * row))
-        out[row:] |= work.run[:-row]
-        out[:-row] |= work.run[row:]
-    work.spread_columns(radius)
-    out |= work.run
-    return out
+@dataclass(frozen=True)
+class Components:
+    """The connected components of some words, as runs of pixels in the order of the rows.
+
+    Attributes:
+        row, start, stop: (N,) int32: of each run its row, first column, and the column after its last.
+        first: (N,) int32: the number of the first run of its component.
+    """
+
+    row: NDArray[np.int32]
+    start: NDArray[np.int32]
+    stop: NDArray[np.int32]
+    first: NDArray[np.int32]
+
+    def areas(self) -> NDArray[np.float64]:
+        """(N,): of each component its pixels, an exact number, in the place of its first run; 0 in the others."""
+        weights = (self.stop - self.start).astype(np.float64)
+        sums: NDArray[np.float64] = np.bincount(self.first, weights, len(self.first))
+        return sums
+
+    def only(self, first: int) -> Components:
+        """The runs of one component."""
+        its = self.first == first
+        return Components(self.row[its], self.start[its], self.stop[its], self.first[its])
+
+    def draw(self, words: Words) -> None:
+        """Set their pixels in words of the shape that they came from."""
+        lazily_compiled(draw_loop, DRAW)(self.row, self.start, self.stop, words)
+
+    def paint(self, plane: NDArray[np.int32], number: int, left_px: int) -> None:
+        """Give their pixels a number in a (H, W) plane, which begins `left_px` columns from the left."""
+        for row, start, stop in zip(self.row, self.start - left_px, self.stop - left_px, strict=True):
+            plane[row, start:stop] = number
+
+
+def components(words: Words, connectivity: Literal[4, 8]) -> Components:
+    """Which set pixels hang together.
+
+    Args:
+        words: (R, words a row) uint64, as in a packed mask.
+        connectivity: 4 joins pixels that share an edge, 8 also those that share a corner.
+    """
+    return Components(*lazily_compiled(components_loop, COMPONENTS)(words, connectivity == 8))
 
 
 class _Work:

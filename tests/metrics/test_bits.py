@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from segdata.metrics.bits import close_disk, count_both, erode_square, pack, unpack
+from segdata.metrics.bits import close_disk, components, count_both, erode_square, framed, pack, unpack
 
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 150))
 
@@ -77,3 +77,41 @@ def test_the_packed_mask_is_left_alone(radius):
     erode_square(packed, radius)
     close_disk(packed, radius)
     assert np.array_equal(packed.words, before)
+
+
+@settings(max_examples=60, deadline=None)
+@given(sizes, st.integers(0, 99), st.sampled_from([4, 8]))
+def test_components_are_those_of_scipy(shape, seed, connectivity):
+    mask = np.random.default_rng(seed).random(shape) < 0.6
+    packed = pack(mask, 2)
+    found = components(framed(packed), connectivity)
+    labels, count = ndimage.label(mask, np.ones((3, 3)) if connectivity == 8 else None)
+    areas = found.areas()
+    assert sorted(areas[areas > 0]) == sorted(np.bincount(labels.ravel())[1:])
+    painted = np.zeros(shape, np.int32)
+    for number, first in enumerate(np.flatnonzero(areas), 1):
+        found.only(first).paint(painted, number, packed.left_px)
+    assert np.array_equal(painted > 0, mask)
+    assert len({(one, other) for one, other in zip(painted[mask], labels[mask], strict=True)}) == count
+
+
+@given(sizes, st.integers(0, 99))
+def test_drawing_the_runs_gives_the_mask_back(shape, seed):
+    words = framed(pack(blobs(shape, seed), 3))
+    drawn = np.zeros_like(words)
+    components(words, 4).draw(drawn)
+    assert np.array_equal(drawn, words)
+
+
+def test_runs_that_end_with_a_word_or_fill_it_are_whole():
+    words = np.array([[2**64 - 1, 2**63], [1, 0]], np.uint64)
+    found = components(words, 4)
+    assert found.start.tolist() == [0, 127, 0]
+    assert found.stop.tolist() == [64, 128, 1]
+    assert found.first.tolist() == [0, 1, 0]
+
+
+def test_a_frame_is_cut_out_with_its_border():
+    packed = pack(np.ones((3, 70), bool), 5)
+    assert np.bitwise_count(framed(packed.inverted(), border=1)).sum() == 5 * 72 - 3 * 70
+    assert np.bitwise_count(framed(packed, border=2)).sum() == 3 * 70

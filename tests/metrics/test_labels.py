@@ -52,17 +52,9 @@ def test_a_hard_mask_that_was_kept_as_jpeg_is_still_hard_and_hair_is_soft() -> N
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**31))
 def test_parts_are_those_that_labelling_finds(seed: int) -> None:
-    """An independent count: connected components with their holes filled, from 0.1 % of the image on."""
+    """An independent count: 8-connected components from 0.1 % of the image on."""
     rng = np.random.default_rng(seed)
     alpha = (cv2.resize(rng.random((12, 12)), (90, 70)) > 0.55).astype(np.uint8) * 255
-    count, numbers, _, _ = cv2.connectedComponentsWithStats(alpha, connectivity=8)
-    filled = 0
-    for number in range(1, count):
-        one = (numbers == number).astype(np.uint8)
-        outside = np.pad(1 - one, 1, constant_values=1)
-        _, regions = cv2.connectedComponents(outside, connectivity=4)
-        filled += (regions != regions[0, 0])[1:-1, 1:-1].sum() >= 0.001 * alpha.size
-    # parts inside the hole of another are not counted apart
-    assert measure_label(alpha)["component_count"] <= filled
-    if not measure_label(alpha)["hole_count"]:
-        assert measure_label(alpha)["component_count"] == filled
+    _, _, stats, _ = cv2.connectedComponentsWithStats(alpha, connectivity=8)
+    large = stats[1:, cv2.CC_STAT_AREA] >= 0.001 * alpha.size
+    assert measure_label(alpha)["component_count"] == large.sum()

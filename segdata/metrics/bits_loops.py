@@ -1,0 +1,147 @@
+"""The loops of `bits`, as numba compiles them: over rows of 64-bit words, bit i of a word being its pixel i.
+
+They carry no annotations, since numba takes its types from the signatures below; `bits` is what is to be called.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+DILATE = "void(u8[:,::1], i8[::1], u8[:,::1])"
+COMPONENTS = "Tuple((i4[::1], i4[::1], i4[::1], i4[::1]))(u8[:,::1], i8)"
+DRAW = "void(i4[::1], i4[::1], i4[::1], u8[:,::1])"
+
+_ONE, _LAST, _WORD = np.uint64(1), np.uint64(63), 64
+_FULL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+# Which bit is set in a power of two: the top six bits of its product with a de Bruijn sequence tell them apart.
+_DE_BRUIJN, _TOP_SIX = np.uint64(0x03F7_9D71_B4CB_0A89), np.uint64(58)
+_PLACES = np.zeros(64, np.int64)
+for _bit in range(64):
+    _PLACES[(0x03F7_9D71_B4CB_0A89 << _bit & 0xFFFF_FFFF_FFFF_FFFF) >> 58] = _bit
+
+
+def dilate_loop(words, widths, out):  # type: ignore[no-untyped-def]  # numba
+    """Dilate by a shape that is symmetric and widest in its middle row: Horner's scheme over the shape's rows.
+
+    What lies `widths[d]` pixels beside a row d rows off is reached by widening the middle row by the difference to the
+    next width, taking in the rows next to it, widening again, and so on: each row of the shape costs two unions and
+    each pixel of its radius one step at most. Words lie column by column meanwhile: the processor's vectors then run
+    down the picture, and no pixel that crosses from word to word crosses within a vector.
+
+    Args:
+        words: (R, W); outside there is nothing.
+        widths: (radius + 1,), falling: half the shape's width, d rows from its middle.
+        out: (R, W), written.
+    """
+    rows, count = words.shape
+    columns = np.empty((count, rows), np.uint64)
+    line = np.zeros((count + 2, rows), np.uint64)  # a word of nothing at either end
+    other = np.zeros((count + 2, rows), np.uint64)
+    for y in range(rows):
+        for i in range(count):
+            columns[i, y] = line[i + 1, y] = words[y, i]
+    for d in range(1, len(widths)):
+        reach, wanted = 0, widths[d - 1] - widths[d]
+        while reach < wanted:
+            step = min(wanted - reach, 2 * reach + 1, _WORD - 1)
+            near, far = np.uint64(step), np.uint64(_WORD - step)
+            for i in range(count):
+                before, own, after, wider = line[i], line[i + 1], line[i + 2], other[i + 1]
+                for y in range(rows):
+                    wider[y] = own[y] | own[y] << near | own[y] >> near | before[y] >> far | after[y] << far
+            line, other = other, line
+            reach += step
+        for i in range(count):
+            own, above, below = line[i + 1, d:], columns[i, : rows - d], columns[i, d:]
+            for y in range(rows - d):
+                own[y] |= above[y]
+            own = line[i + 1, : rows - d]
+            for y in range(rows - d):
+                own[y] |= below[y]
+    for y in range(rows):
+        for i in range(count):
+            out[y, i] = line[i + 1, y]
+
+
+def components_loop(words, touching):  # type: ignore[no-untyped-def]  # numba
+    """Runs of set pixels, row by row, and which of them hang together.
+
+    Args:
+        words: (R, W).
+        touching: 0 joins runs of neighbouring rows that share a column (4-connected), 1 also those that meet at a
+            corner (8-connected).
+
+    Returns:
+        (N,) int32 each: row, first column, column after the last, and the number of the first run of its component.
+
+    Source:
+        He, Chao & Suzuki, "A Run-Based Two-Scan Labeling Algorithm", IEEE Transactions on Image Processing 17(5), 2008.
+    """
+    places = _PLACES
+    rows, count = words.shape
+    total = 0
+    for y in range(rows):
+        before = np.uint64(0)
+        for i in range(count):
+            word = words[y, i]
+            begins = word & ~(word << _ONE | before)
+            while begins:
+                begins &= begins - _ONE
+                total += 1
+            before = word >> _LAST
+    row = np.empty(total, np.int32)
+    start, stop, first = np.empty(total, np.int32), np.empty(total, np.int32), np.empty(total, np.int32)
+    found, above = 0, 0
+    for y in range(rows):
+        here = found
+        inside, before = False, np.uint64(0)
+        for i in range(count):
+            word = words[y, i]
+            changes = word ^ (word << _ONE | before)
+            before = word >> _LAST
+            while changes:
+                lowest = changes & (~changes + _ONE)
+                column = i * _WORD + places[(lowest * _DE_BRUIJN) >> _TOP_SIX]
+                changes ^= lowest
+                if inside:
+                    stop[found] = column
+                    found += 1
+                else:
+                    row[found], start[found], first[found] = y, column, found
+                inside = not inside
+        if inside:
+            stop[found] = count * _WORD
+            found += 1
+        up = above
+        for own in range(here, found):
+            while up < here and stop[up] + touching <= start[own]:
+                up += 1
+            other = up
+            while other < here and start[other] < stop[own] + touching:
+                one, two = other, own
+                while first[one] != one:
+                    first[one] = first[first[one]]
+                    one = first[one]
+                while first[two] != two:
+                    first[two] = first[first[two]]
+                    two = first[two]
+                first[max(one, two)] = min(one, two)
+                other += 1
+        above = here
+    for own in range(total):  # a run's parent stands before it, and so is resolved already
+        first[own] = first[first[own]]
+    return row, start, stop, first
+
+
+def draw_loop(row, start, stop, out):  # type: ignore[no-untyped-def]  # numba
+    """Set the pixels of some runs: row, first column, column after the last, (N,) each."""
+    for run in range(len(row)):
+        low, high = start[run], stop[run]
+        first, last = low // _WORD, (high - 1) // _WORD
+        for i in range(first, last + 1):
+            word = _FULL
+            if i == first:
+                word &= _FULL << np.uint64(low - i * _WORD)
+            if i == last:
+                word &= _FULL >> np.uint64(_WORD * (i + 1) - high)
+            out[row[run], i] |= word
