@@ -7,11 +7,13 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 import types
 import typing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import BaseModel
 from typer.main import get_command
@@ -19,6 +21,9 @@ from typer.main import get_command
 from segdata.api import OpenWorkspace
 from segdata.catalog.schemas import SCHEMAS
 from segdata.cli.main import app
+from segdata.inference.model_folder import ModelSpec
+from segdata.ingest.readers import READERS
+from segdata.metrics.image_scores import FAILURE_MODES, score_image
 from segdata.pipeline.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -123,6 +128,25 @@ def test_every_column_of_the_catalog_is_explained_in_its_order() -> None:
     for table, schema in SCHEMAS.items():
         columns = [name for row in first_cells(described[table]) for name in re.findall(r"`(\w+)`", row[0])]
         assert sorted(columns) == sorted(schema.names), table
+
+
+def test_every_reader_has_its_layout_on_the_page_of_formats() -> None:
+    described = sections(page("docs/formats.md"))
+    assert set(READERS) <= set(described)
+    assert [name for name in READERS if "<root>/" not in described[name]] == []
+
+
+def test_every_measured_score_and_failure_mode_is_defined_on_the_page_of_metrics() -> None:
+    named = set(re.findall(r"`(\w+)`", page("docs/metrics.md")))
+    blank = np.zeros((40, 40))
+    measured = score_image(blank.astype(np.uint8), blank.astype(np.float32), "hard")
+    assert set(measured) <= named
+    assert set(FAILURE_MODES) <= named
+
+
+def test_the_spec_on_the_page_of_networks_is_one() -> None:
+    (spec,) = re.findall(r"^```toml\n(.+?)^```", page("docs/adding-a-network.md"), re.MULTILINE | re.DOTALL)
+    assert ModelSpec.model_validate(tomllib.loads(spec)).name == "bisenet_mobilenet"
 
 
 def test_the_methods_of_the_python_api_are_those_that_are_described() -> None:
