@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from segdata.fuse.render import Failure
     from segdata.imaging.placement import Framing
 
-_SHARD = 64
-"""Composites a commit: after a kill, at most so many are rendered again."""
+_SHARD = 512
+"""Composites a commit: after a kill, at most so many are rendered again, which takes seconds: what is slow, the
+foregrounds, is kept one by one. Each commit leaves some memory with the table's library, so that many small ones show."""
 
 
 @dataclass(frozen=True)
