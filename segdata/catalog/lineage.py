@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segdata.catalog.models import all_models
-from segdata.catalog.training_sets import trained_on
+from segdata.catalog.training_sets import backgrounds_of, trained_on
 from segdata.catalog.workspace import Workspace
 from segdata.errors import SegdataError, UsageError
 
@@ -148,7 +148,7 @@ class _Tree:
     def _versions_trained_on(self, row: Row) -> tuple[Node, ...]:
         found = []
         for model in self._models.values():
-            used = (self._training_of(model) or {}).get(row["sample_id"])
+            used = (self._training_of(model) or {}).get(row["sample_id"]) or self._behind(model).get(row["sample_id"])
             if used is not None:
                 found.append(self._version(model, "trained on", _changed(row, used)))
         return tuple(found)
@@ -163,6 +163,13 @@ class _Tree:
             except (OSError, SegdataError):
                 self._trained[model_id] = None
         return self._trained[model_id]
+
+    def _behind(self, model: Row) -> dict[str, Row]:
+        """The backgrounds of a version's training by id; none where its folder is gone."""
+        if self._training_of(model) is None:
+            return {}
+        rows = backgrounds_of(self._workspace.resolve(model["uri"])).to_pylist()
+        return {row["sample_id"]: row for row in rows}
 
     def _selection(self, name: str, link: str = "", beyond: Iterable[Node] = ()) -> Node:
         size = sum(row["selection"] == name for row in self._selections)

@@ -164,6 +164,12 @@ def trained_on(folder: Path) -> pa.Table:
     return pq.read_table(folder / "training.parquet")
 
 
+def backgrounds_of(folder: Path) -> pa.Table:
+    """The backgrounds that a version saw while it was trained, by id and hash; none where there is no such file."""
+    file = folder / "backgrounds.parquet"
+    return pq.read_table(file) if file.exists() else pq.read_table(folder / "training.parquet").slice(0, 0)
+
+
 def minable(workspace: Workspace, folder: Path) -> tuple[pa.Table, int]:
     """The portraits of the pool that a version may be asked about, and how many it may not.
 

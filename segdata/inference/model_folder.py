@@ -2,6 +2,7 @@
 
 models/<spec>/model.toml, CARD.md                                      what can be trained
 models/<version>/model.toml, weights.safetensors, CARD.md, training.parquet     what was
+                 and backgrounds.parquet, where it saw any
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from segdata.networks.bisenet import BiSeNet
 
 WEIGHTS, SPEC, CARD, TRAINING = "weights.safetensors", "model.toml", "CARD.md", "training.parquet"
+BACKGROUNDS = "backgrounds.parquet"
 
 
 class ModelSpec(BaseModel):
@@ -125,7 +127,9 @@ def model_id_of(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def write_version(folder: Path, network: BiSeNet, spec: ModelSpec, card: str, training: pa.Table) -> None:
+def write_version(
+    folder: Path, network: BiSeNet, spec: ModelSpec, card: str, training: pa.Table, backgrounds: pa.Table | None = None
+) -> None:
     """Write a version's folder, whole or not at all; one that is there already is replaced.
 
     Args:
@@ -134,6 +138,7 @@ def write_version(folder: Path, network: BiSeNet, spec: ModelSpec, card: str, tr
         spec: becomes `model.toml`; `pretrained` is false there, since the weights lie beside it.
         card: the text of CARD.md.
         training: sample_id, image_sha256 and alpha_sha256 of what it was trained on.
+        backgrounds: the same of those that it saw, behind portraits or with nobody; no file where there are none.
 
     Raises:
         StorageError: It can't be written.
@@ -150,6 +155,8 @@ def write_version(folder: Path, network: BiSeNet, spec: ModelSpec, card: str, tr
             (temporary / SPEC).write_text(_to_toml(spec.model_copy(update={"pretrained": False})), encoding="utf-8")
             (temporary / CARD).write_text(card, encoding="utf-8")
             pq.write_table(training, temporary / TRAINING)
+            if backgrounds is not None and backgrounds.num_rows:
+                pq.write_table(backgrounds, temporary / BACKGROUNDS)
             for file in temporary.iterdir():
                 _sync(file)
             temporary.chmod(0o755)

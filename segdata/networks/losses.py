@@ -31,6 +31,10 @@ def dice(logits: torch.Tensor, alpha: torch.Tensor, smooth: float = 1.0) -> torc
 
     The squares make a perfect soft prediction, p = a, cost nothing, which sums without squares would not.
 
+    A photo without a person counts by the Σp² that it adds to a batch with people in others. Where there is nobody in
+    the whole batch it is Σp² / (Σp² + s): defined and 0 for the right answer, but nearly flat until few pixels are
+    wrong. Cross-entropy is what teaches there.
+
     Args:
         logits: (N, 1, H, W).
         alpha: (N, 1, H, W) in [0, 1].

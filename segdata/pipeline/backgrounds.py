@@ -1,4 +1,4 @@
-"""The backgrounds that fusion may use: all that are present, less those in which a trained version sees a person."""
+"""The backgrounds that may be used: all that are present, less those in which a trained version sees a person."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from segdata.catalog.licences import is_allowed, require_some
+from segdata.catalog.schemas import SCHEMAS
 from segdata.catalog.workspace import RunContext
+from segdata.errors import TooFewSamplesError
 from segdata.pipeline.recipe import Recipe
 
 _log = logging.getLogger(__name__)
@@ -44,3 +47,36 @@ def usable_backgrounds(
             veto.scorer_id,
         )
     return veto.left(backgrounds), veto.to_json()
+
+
+def training_backgrounds(
+    context: RunContext, recipe: Recipe, start: Mapping[str, Any] | None
+) -> tuple[pa.Table, dict[str, Any] | None]:
+    """Those that a training draws, to fuse with or to show with nobody in them, and what the veto said about others.
+
+    Online fusion can't do without; `train.negatives` is left away where there are none.
+
+    Args:
+        context: of the run.
+        recipe: fusion, negatives and licences of `[train]`, and the veto.
+        start: the version that the training starts from, which is asked; None before the first training.
+
+    Raises:
+        TooFewSamplesError: Online fusion, and no backgrounds, or none of an allowed licence.
+    """
+    online = recipe.train.fusion == "online"
+    if not (online or recipe.train.negatives):
+        return SCHEMAS["samples"].empty_table(), None
+    backgrounds, veto = usable_backgrounds(context, recipe, start)
+    if online and backgrounds.num_rows == 0:
+        raise TooFewSamplesError(
+            'train: train.fusion = "online" needs backgrounds and the catalog has none; run segdata ingest with a '
+            "source of backgrounds, or say --set train.fusion=none"
+        )
+    licences, allowed = backgrounds["licence"].to_pylist(), recipe.train.licences
+    left = backgrounds.filter(pa.array([is_allowed(licence, allowed) for licence in licences], pa.bool_()))
+    if online:
+        require_some(left["licence"].to_pylist(), licences, allowed, "background for train.fusion = online")
+    elif left.num_rows == 0:
+        _log.info("train: no backgrounds that may be used, so no photo without a person is trained on")
+    return left, veto

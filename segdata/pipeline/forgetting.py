@@ -19,7 +19,7 @@ from segdata.catalog.forgetting import Row, Traces, erase, table_of, traces_of
 from segdata.catalog.near_duplicates import find_duplicates
 from segdata.catalog.runs import is_going_on
 from segdata.catalog.splits import test_pin
-from segdata.catalog.training_sets import trained_on
+from segdata.catalog.training_sets import backgrounds_of, trained_on
 from segdata.catalog.workspace import Workspace
 from segdata.errors import DataError, UsageError
 from segdata.pipeline.session import Record, Session
@@ -126,7 +126,8 @@ def _versions_trained_on(workspace: Workspace, ids: set[str]) -> list[str]:
     for model in models.all_models(workspace.catalog):
         folder = workspace.resolve(model["uri"])
         try:
-            known = ids & set(trained_on(folder)["sample_id"].to_pylist())
+            tables = trained_on(folder), backgrounds_of(folder)
+            known = ids & {name for table in tables for name in table["sample_id"].to_pylist()}
         except (DataError, OSError):
             known = set()  # the folder was removed: nothing is trained on it any more
         found += [str(model["name"])] if known else []

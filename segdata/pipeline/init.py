@@ -13,7 +13,7 @@ from segdata.pipeline.session import DEFAULT_RECIPE
 from segdata.storage.files import atomic_write, read_bytes
 from segdata.storage.shipped import shipped
 
-TEMPLATES = ("portrait", "demo", "ablation")
+TEMPLATES = ("portrait", "demo", "ablation", "accurate")
 _FOLDERS = ("pipelines", "models", "reports")
 _IGNORED = """\
 # What segdata renders and trains; recipes and specs are worth a commit.

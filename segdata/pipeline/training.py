@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,13 +18,11 @@ from typing import Any
 import pyarrow as pa
 
 from segdata.catalog import models
-from segdata.catalog.licences import is_allowed, require_some
-from segdata.catalog.schemas import SCHEMAS
 from segdata.catalog.splits import check_test_pin
 from segdata.catalog.training_sets import TrainingSet
 from segdata.catalog.workspace import RunContext
 from segdata.errors import RecipeError, TooFewSamplesError
-from segdata.pipeline.backgrounds import usable_backgrounds
+from segdata.pipeline.backgrounds import training_backgrounds
 from segdata.pipeline.guard import Judgement, judge
 from segdata.pipeline.recipe import Recipe
 
@@ -178,17 +177,8 @@ def _job(context: RunContext, recipe: Recipe, plan: Plan, val: pa.Table) -> tupl
     if training.num_rows == 0:
         raise TooFewSamplesError("train: no portraits with split train; run: segdata ingest")
     online = recipe.train.fusion == "online"
-    # Not the promoted version but the one that it starts from: the same job, whatever was promoted since.
-    backgrounds, veto = usable_backgrounds(context, recipe, plan.parent) if online else (None, None)
-    if backgrounds is not None and backgrounds.num_rows == 0:
-        raise TooFewSamplesError(
-            'train: train.fusion = "online" needs backgrounds and the catalog has none; run segdata ingest with a '
-            "source of backgrounds, or say --set train.fusion=none"
-        )
-    if backgrounds is None:
-        backgrounds = pa.Table.from_pylist([], schema=SCHEMAS["samples"])
-    else:
-        backgrounds = _licensed(backgrounds, recipe)
+    # Not the promoted version is asked but the one that it starts from: the same job, whatever was promoted since.
+    backgrounds, veto = training_backgrounds(context, recipe, plan.parent)
     folder = spec_folder(context, recipe)
     key = training_key(recipe, plan, training, (val, backgrounds), (folder / "model.toml").read_bytes())
     name = f"{recipe.model.spec}-{key[:8]}"
@@ -201,20 +191,12 @@ def _job(context: RunContext, recipe: Recipe, plan: Plan, val: pa.Table) -> tupl
         val=val,
         backgrounds=backgrounds,
         fusion=recipe.fuse.settings() if online else None,
-        card=card_lines(plan, training, val),
+        card=card_lines(plan, training, val, backgrounds),
         destination=context.workspace.models / name,
         fusion_ratio=recipe.fuse.ratio if online else None,
         fusion_people=recipe.fuse.people_range,
     )
     return job, veto
-
-
-def _licensed(backgrounds: pa.Table, recipe: Recipe) -> pa.Table:
-    """The backgrounds that may be fused with while training."""
-    licences, allowed = backgrounds["licence"].to_pylist(), recipe.train.licences
-    left = backgrounds.filter(pa.array([is_allowed(licence, allowed) for licence in licences], pa.bool_()))
-    require_some(left["licence"].to_pylist(), licences, allowed, "background for train.fusion = online")
-    return left
 
 
 def training_key(recipe: Recipe, plan: Plan, training: pa.Table, others: tuple[pa.Table, ...], spec: bytes) -> str:
@@ -234,15 +216,15 @@ def training_key(recipe: Recipe, plan: Plan, training: pa.Table, others: tuple[p
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
-def card_lines(plan: Plan, training: pa.Table, val: pa.Table) -> tuple[str, ...]:
+def card_lines(plan: Plan, training: pa.Table, val: pa.Table, backgrounds: pa.Table) -> tuple[str, ...]:
     """What CARD.md says about data and lineage."""
-    counts: dict[str, int] = {}
-    for dataset in training["dataset"].to_pylist():
-        counts[dataset] = counts.get(dataset, 0) + 1
-    licences = sorted({licence for licence in training["licence"].to_pylist() if licence})
-    listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    behind = Counter(backgrounds["dataset"].to_pylist())
+    counts = Counter(training["dataset"].to_pylist())
+    licences = sorted({name for table in (training, backgrounds) for name in table["licence"].to_pylist() if name})
     return (
-        f"Training samples: {training.num_rows} ({listed})",
+        f"Training samples: {training.num_rows} ({_listed(counts)})",
+        f"Backgrounds, fused with or shown without a person: {backgrounds.num_rows}"
+        + (f" ({_listed(behind)})" if behind else ""),
         f"Mined hard cases among them: {plan.training.hard}",
         f"Left out as near-duplicates of held-out samples: {len(plan.training.leaks)}",
         f"Left out by licence: {plan.training.unlicensed}",
@@ -251,6 +233,10 @@ def card_lines(plan: Plan, training: pa.Table, val: pa.Table) -> tuple[str, ...]
         f"Selection: {plan.selection or 'none'}",
         f"Licences of the data: {', '.join(licences) or 'not stated'}",
     )
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
 def _settle(context: RunContext, recipe: Recipe, row: Mapping[str, Any], val: pa.Table) -> Judgement | None:

@@ -46,6 +46,9 @@ class TrainRecipe(BaseModel):
         crop: cut up to this share off each side at random, and enlarge what is left; 0 for off.
         augment_at: `network` resizes once, keeps the small arrays in memory and augments those; `image` augments
             the photo at its own size and resizes afterwards, as the reference did, and decodes at every fetch.
+        negatives: this share of the fetches is a photo without a person instead of a portrait, from the backgrounds of
+            the catalog, and alpha is 0 all over; 0 for none, and none where the catalog has no backgrounds. A network
+            that has only ever seen portraits sees a person in every third photo that has none.
         fusion: `online` lays portraits over new backgrounds while training, `rendered` trains on composites that
             were rendered before, `none` on neither.
         val_fraction: share of the training groups that is cut off as val.
@@ -80,6 +83,7 @@ class TrainRecipe(BaseModel):
     augment: bool = True
     crop: float = Field(default=0.0, ge=0, lt=0.5)
     augment_at: AugmentAt = "network"
+    negatives: float = Field(default=0.05, ge=0, lt=1)
     fusion: Fusion = "none"
     val_fraction: float = Field(default=0.1, ge=0, lt=1)
     patience: int = Field(default=0, ge=0)

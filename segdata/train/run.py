@@ -112,7 +112,7 @@ def _parts(context: RunContext, recipe: TrainRecipe, job: TrainingJob, spec: Mod
     workspace, input_hw = context.workspace, (spec.input_hw[0], spec.input_hw[1])
     at_network = recipe.augment_at == "network"
     cache = ArrayCache(recipe.cache_mib << 20)
-    rows = job.training.to_pylist()
+    rows, backgrounds = job.training.to_pylist(), job.backgrounds.to_pylist()
     online = None
     if recipe.fusion == "online" and job.fusion is not None and job.fusion_ratio is not None:
         online = OnlineFusion(
@@ -120,7 +120,7 @@ def _parts(context: RunContext, recipe: TrainRecipe, job: TrainingJob, spec: Mod
             layers=LayerCache(workspace, job.fusion.layer),
             settings=job.fusion,
             ratio=job.fusion_ratio,
-            backgrounds=job.backgrounds.to_pylist(),
+            backgrounds=backgrounds,
             companions=[row for row in rows if row["kind"] == "portrait" and row["split"] == "train"],
             people=job.fusion_people,
             cache=cache,
@@ -129,7 +129,9 @@ def _parts(context: RunContext, recipe: TrainRecipe, job: TrainingJob, spec: Mod
         )
     return Parts(
         trainer=trainer,
-        samples=TrainingSamples(workspace, rows, recipe, context.seed, (input_hw, spec.resize), cache, online),
+        samples=TrainingSamples(
+            workspace, rows, recipe, context.seed, (input_hw, spec.resize), cache, online, backgrounds
+        ),
         validation=Validation(workspace, job.val.to_pylist(), spec, context.workers, cache),
         folder=TrainingFolder(workspace.models / ".training" / job.training_key),
         seed=context.seed,
@@ -150,7 +152,8 @@ def _finish(
     if fabric.is_global_zero:
         parts.trainer.network.load_state_dict(parts.folder.best_weights(course.best_epoch))
         network = parts.trainer.network.to("cpu").eval()
-        write_version(job.destination, network, spec, model_card(card), training_hashes(job.training))
+        hashes = training_hashes(job.training), training_hashes(job.backgrounds)
+        write_version(job.destination, network, spec, model_card(card), *hashes)
         parts.folder.remove()
     fabric.barrier()
     return TrainResult(
@@ -192,5 +195,5 @@ def card_facts(recipe: TrainRecipe, job: TrainingJob, spec: ModelSpec, course: C
 
 
 def training_hashes(training: pa.Table) -> pa.Table:
-    """What training.parquet holds: the exact samples and the hashes of their bytes, sorted by id."""
+    """What training.parquet and backgrounds.parquet hold: the exact samples and their bytes' hashes, sorted by id."""
     return training.select(["sample_id", "image_sha256", "alpha_sha256"]).sort_by("sample_id")

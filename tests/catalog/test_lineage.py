@@ -88,6 +88,14 @@ def test_a_portrait_knows_its_composites_and_who_was_trained_on_them(workspace: 
     assert _told(lineage(workspace, "b/1").children) == [("fused as background", "composite/p/1/0", "")]
 
 
+def test_a_background_knows_the_versions_that_saw_it_while_they_were_trained(workspace: Workspace) -> None:
+    columns = {"sample_id": ["b/1"], "image_sha256": ["i-b/1"], "alpha_sha256": [None]}
+    pq.write_table(pa.table(columns), workspace.root / "models" / "net-m2" / "backgrounds.parquet")
+    children = lineage(workspace, "b/1").children
+    assert _told(children)[-1] == ("trained on", "m2", "")
+    assert (lineage(workspace, "m2").root.facts or {})["training_samples"] == 2, "backgrounds are counted apart"
+
+
 def test_a_mined_sample_knows_its_selection_and_the_version_after_it(workspace: Workspace) -> None:
     selection, version = lineage(workspace, "pool/1").children
     assert (selection.link, selection.id) == ("selected", "mined-1")

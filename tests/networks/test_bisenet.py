@@ -13,7 +13,7 @@ from segdata.errors import CheckpointError, RecipeError
 from segdata.networks.backbone import pretrained_weights
 from segdata.networks.bisenet import BiSeNet
 from segdata.networks.checkpoint import from_overflow_layout, load_into, load_weights
-from segdata.networks.losses import segmentation_loss
+from segdata.networks.losses import dice, segmentation_loss
 
 BACKBONES = ["resnet18", "tf_efficientnet_lite0", "mobilenetv3_small_100"]
 
@@ -41,6 +41,24 @@ def test_a_perfect_prediction_costs_nothing_and_the_heads_are_weighed() -> None:
     zero = torch.zeros_like(alpha)
     once = float(segmentation_loss((zero,), alpha, "ce"))
     assert float(segmentation_loss((zero, zero, zero), alpha, "ce", aux_weight=0.5)) == pytest.approx(2 * once)
+
+
+def test_dice_teaches_that_a_photo_is_empty_beside_one_with_a_person_and_is_defined_without() -> None:
+    alpha = torch.zeros(2, 1, 4, 4)
+    alpha[0, :, :2] = 1
+    logits = torch.where(alpha > 0, 40.0, -40.0)
+    logits[1] = 0.0
+    logits.requires_grad_()
+    # by hand: p = 1/2 on 16 pixels adds 4 to Σp² + Σa² = 8 + 8
+    cost = dice(logits, alpha, smooth=0.0)
+    assert cost.item() == pytest.approx(1 - 16 / 20)
+    cost.backward()
+    assert logits.grad is not None
+    # dD/dlogit = 2Σpa / (Σp² + Σa²)² · 2p · p(1 - p)
+    assert logits.grad[1] == pytest.approx(torch.full((1, 4, 4), 16 / 20**2 * 0.25), rel=1e-5)
+    nobody = torch.zeros(1, 1, 4, 4)
+    assert float(dice(nobody, nobody)) == pytest.approx(4 / 5)
+    assert float(dice(nobody - 40, nobody)) == pytest.approx(0, abs=1e-6)
 
 
 def test_the_weights_in_the_wheel_fit_the_backbone() -> None:

@@ -11,11 +11,12 @@ import pytest
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
+from segdata.errors import TooFewSamplesError
 from segdata.fuse.recipe import FuseRecipe
 from segdata.inference import veto
 from segdata.inference.veto import Veto, judge_people
-from segdata.pipeline.backgrounds import usable_backgrounds
-from segdata.pipeline.recipe import Recipe
+from segdata.pipeline.backgrounds import training_backgrounds, usable_backgrounds
+from segdata.pipeline.recipe import Recipe, with_settings
 
 _MODEL = {"model_id": "m1", "name": "net-m1", "uri": "models/net-m1"}
 
@@ -72,3 +73,30 @@ def test_a_version_that_is_not_believed_is_warned_of(
     assert told is not None
     assert told["trusted"] is False
     assert "net-m1 sees people in 2 of 3 backgrounds, too many to be believed" in caplog.text
+
+
+def _drawn(context: RunContext, settings: dict[str, Any]) -> int:
+    return training_backgrounds(context, with_settings(Recipe(), settings, "test"), None)[0].num_rows
+
+
+def test_a_training_draws_backgrounds_for_fusion_or_as_negatives_and_else_none(context: RunContext) -> None:
+    assert _drawn(context, {"train.negatives": 0.0}) == 0
+    assert _drawn(context, {"train.negatives": 0.1}) == 5
+    assert _drawn(context, {"train.negatives": 0.1, "train.fusion": "rendered"}) == 5
+    assert _drawn(context, {"train.negatives": 0.0, "train.fusion": "online"}) == 5
+
+
+def test_negatives_are_left_away_where_no_background_may_be_used_and_online_fusion_is_not(
+    context: RunContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        assert _drawn(context, {"train.negatives": 0.1, "train.licences": ["CC0"]}) == 0
+    assert "no photo without a person is trained on" in caplog.text
+    with pytest.raises(TooFewSamplesError, match="background"):
+        _drawn(context, {"train.fusion": "online", "train.licences": ["CC0"]})
+    context.catalog.merge("samples", rows_to_table("samples", [
+        {"sample_id": f"b/{n}", "kind": "background", "status": "gone", "split": "none"} for n in range(7)
+    ]))  # fmt: skip
+    assert _drawn(context, {"train.negatives": 0.1}) == 0
+    with pytest.raises(TooFewSamplesError, match="needs backgrounds and the catalog has none"):
+        _drawn(context, {"train.fusion": "online"})

@@ -186,12 +186,14 @@ def test_a_kill_is_finished_by_the_same_call(session: Session, monkeypatch: pyte
     assert left_of(session, gone) == set()
 
 
-def test_versions_that_were_trained_on_it_and_other_copies_are_named(session: Session) -> None:
+@pytest.mark.parametrize("seen", ["training.parquet", "backgrounds.parquet"])
+def test_versions_that_saw_it_while_trained_and_other_copies_are_named(session: Session, seen: str) -> None:
     catalog, row = session.workspace.catalog, row_of(session, VICTIM)
     folder = session.workspace.models / "m-1"
     folder.mkdir()
     trained = catalog.read("samples", ["sample_id", "image_sha256", "alpha_sha256"], "split = 'train'")
-    pq.write_table(trained, folder / "training.parquet")
+    pq.write_table(trained.slice(0, 0), folder / "training.parquet")
+    pq.write_table(trained, folder / seen)
     models.record_model(catalog, {"model_id": "m", "name": "m-1", "uri": "models/m-1", "metrics": {}, "promoted": True})
     catalog.merge("samples", rows_to_table("samples", [{**row, "sample_id": "pool/copy", "split": "pool"}]))
     result = forget(session, [VICTIM], yes=True).result

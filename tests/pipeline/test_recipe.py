@@ -19,7 +19,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["portrait", "demo", "ablation"])
+@pytest.mark.parametrize("name", ["portrait", "demo", "ablation", "accurate"])
 def test_the_shipped_recipes_are_right(name: str) -> None:
     recipe = load_recipe(shipped(f"pipelines/{name}.toml"), NAME)
     assert [source.name for source in recipe.sources] == ["portrait2000", "aisegment", "coco"]

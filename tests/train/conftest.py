@@ -76,6 +76,7 @@ class Studio:
             "kind": kind,
             "split": split,
             "status": "present",
+            "alpha_uri": None,
             "alpha_channel": None,
             "height": image.shape[0],
             "width": image.shape[1],

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from segdata.catalog.pixels import read_image_of
 from segdata.inference.model_folder import ModelSpec
 from segdata.inference.predict import prepare
 from segdata.train.cache import ArrayCache
@@ -62,6 +63,49 @@ def test_alpha_stays_soft_when_shrunk() -> None:
     assert small[0].tolist() == [0, 128, 255, 255]
     assert np.array_equal(small_image[..., 0], small)
     assert shrink_pair(image, alpha, (8, 8))[1] is alpha
+
+
+def negatives_of(studio: Any, share: float, **changes: Any) -> tuple[TrainingSamples, list[np.ndarray]]:
+    """Samples that are backgrounds in a share of the fetches, and the backgrounds as a prediction would see them."""
+    rows = studio.portraits(range(3), weight=1.0).to_pylist()
+    backgrounds = [studio.background(seed) for seed in range(2)]
+    recipe = PLAIN.model_copy(update={"negatives": share, **changes})
+    frame, cache = ((64, 64), "stretch"), ArrayCache(1 << 24)
+    spec = ModelSpec(name="tiny", input_hw=(64, 64))
+    seen = [prepare(read_image_of(studio.workspace, row), spec) for row in backgrounds]
+    return TrainingSamples(studio.workspace, rows, recipe, 0, frame, cache, backgrounds=backgrounds), seen
+
+
+@pytest.mark.parametrize("augment_at", ["network", "image"])
+def test_a_negative_is_a_background_as_prediction_sees_it_with_nobody_in_it(
+    studio: Callable[..., Any], augment_at: str
+) -> None:
+    samples, seen = negatives_of(studio(), 0.999, augment_at=augment_at)
+    fetched = [samples.fetch(epoch, 0) for epoch in range(1, 12)]
+    assert {min(int(np.abs(one.image.astype(int) - photo).max()) for photo in seen) for one in fetched} == {0}
+    assert len({one.image.tobytes() for one in fetched}) == 2, "each of the two is drawn"
+    assert not any(one.alpha.any() for one in fetched)
+    assert fetched[0].weight == 1.0
+
+
+def test_the_share_of_fetches_that_are_negatives_is_the_recipes(studio: Callable[..., Any]) -> None:
+    samples, _ = negatives_of(studio(), 0.2)
+    empty = [not samples.fetch(epoch, index).alpha.any() for epoch in range(1, 201) for index in range(3)]
+    assert np.mean(empty) == pytest.approx(0.2, abs=0.05)
+    again, _ = negatives_of(studio("again"), 0.2)
+    assert [not again.fetch(epoch, index).alpha.any() for epoch in range(1, 9) for index in range(3)] == empty[:24]
+
+
+def test_without_backgrounds_or_at_0_every_fetch_is_the_sample_and_no_draw_is_spent(
+    studio: Callable[..., Any],
+) -> None:
+    made = studio()
+    off, _ = negatives_of(made, 0.0, augment=True)
+    none = samples_of(made, AUGMENTED.model_copy(update={"negatives": 0.5}))
+    for index in range(3):
+        first, second = off.fetch(1, index), none.fetch(1, index)
+        assert first.alpha.any()
+        assert np.array_equal(first.image, second.image)
 
 
 def test_batches_come_in_order_as_tensors(studio: Callable[..., Any]) -> None:

@@ -12,8 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from segdata.catalog.schemas import SCHEMAS
+from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.errors import DataError, PixelError, TooFewSamplesError, UsageError
+from segdata.imaging.fusion import FusionSettings
 from segdata.inference.model_folder import model_id_of, read_spec
 from segdata.records import Progress
 from segdata.train.recipe import TrainRecipe
@@ -82,6 +83,24 @@ def test_a_version_holds_weights_spec_card_and_the_exact_samples(studio: Callabl
     assert (seen[-1].task, seen[-1].done, seen[-1].total, seen[-1].unit) == ("epoch 3/3", 9, 9, "steps")
     assert "loss" in seen[-1].note
     assert "val mIoU" in seen[-1].note
+
+
+@pytest.mark.parametrize("fusion", ["none", "rendered", "online"])
+def test_backgrounds_are_shown_without_a_person_under_every_fusion_and_named(
+    studio: Callable[..., Any], fusion: str
+) -> None:
+    made = studio()
+    backgrounds = rows_to_table("samples", [made.background(seed) for seed in range(3)])
+    online = {"fusion": FusionSettings(), "fusion_ratio": 0.5} if fusion == "online" else {}
+    recipe = RECIPE.model_copy(update={"epochs": 1, "negatives": 0.5, "fusion": fusion})
+    result = run(made.context(), recipe, job_of(made, backgrounds=backgrounds, **online))
+    seen = pq.read_table(result.folder / "backgrounds.parquet")
+    assert seen.column_names == ["sample_id", "image_sha256", "alpha_sha256"]
+    assert seen["sample_id"].to_pylist() == [f"photos/background-{seed}" for seed in range(3)]
+    assert pq.read_table(result.folder / "training.parquet").num_rows == 10
+    off = RECIPE.model_copy(update={"epochs": 1, "negatives": 0.0, "fusion": fusion})
+    without = run(made.context(), off, job_of(made, "off", backgrounds=backgrounds, **online))
+    assert not same(result, without)
 
 
 def test_the_kept_epoch_is_the_one_with_the_best_val_miou(studio: Callable[..., Any]) -> None:
