@@ -187,6 +187,9 @@ def mine(
         bool | None, typer.Option("--diverse", help="Spread the budget over failures, batches and looks.")
     ] = None,
     by: Annotated[str | None, typer.Option(help="The column that says what is worst: miou, -sad, ...")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto: the quickest that agrees with fp32 on the first images; fp32; bf16.")
+    ] = None,
     model: _Model = None,
     as_of: AsOfOption = None,
 ) -> None:
@@ -203,6 +206,7 @@ def mine(
     if where is None and (quantile is not None or by is not None):
         where = "true"
     options = {"where": where, "quantile": quantile, "budget": budget, "diverse": diverse, "by": by}
+    options["precision"] = precision
     dotted = {f"mine.{key}": value for key, value in options.items()}
     execute(common, "mine", lambda session: commands.mine(session, model, as_of), show_mined, dotted)
 

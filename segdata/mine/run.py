@@ -52,6 +52,7 @@ class MineResult:
         hard, suspect_label: how many of them each.
         failure_modes: selected cases by failure mode.
         histogram: how many of the scored have an mIoU in each twentieth of [0, 1], the lowest first.
+        parity: how near the way of running the network is to PyTorch in fp32, where `auto` chose it by a check.
     """
 
     model_id: str
@@ -68,6 +69,7 @@ class MineResult:
     suspect_label: int
     failure_modes: dict[str, int]
     histogram: list[int]
+    parity: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As printed with `--json`."""

@@ -48,11 +48,13 @@ def pictures():
     image = np.where(alpha[..., None] > 0, 215, 40).astype(np.uint8).repeat(3, axis=2)
     gap = alpha.copy()
     gap[110:130, 50:64] = 0
+    seen = image.copy()
+    seen[110:130, 50:64] = 150  # the scene behind is bright too: the network takes it for the person
     dim = image.copy()
     dim[90:] = np.where(alpha[90:, :, None] > 0, 118, 40)  # the network is unsure of the torso, and misses it
     return {
         "easy": (image, alpha),
-        "gap_filled": (image, gap),
+        "gap_filled": (seen, gap),
         "dim": (dim, alpha),
         "torso_dropped": (image, np.vstack([alpha[:90], 0 * alpha[90:]])),
     }
@@ -109,7 +111,7 @@ def test_hard_cases_are_selected_worst_first_and_triaged(context, eligible):
         "model_id": "", "scorer_id": "", "runtime": "torch", "precision": "fp32", "scored": 4, "reused": 0,
         "failed": 0, "skipped": 7, "selection": "", "selected": 3, "hard": 2, "suspect_label": 1,
         "failure_modes": {"hole_filled": 1, "leaked_background": 1, "missed_part": 1},
-            "histogram": [0] * 9 + [2] + [0] * 9 + [2],
+            "histogram": [0] * 9 + [2] + [0] * 9 + [2], "parity": None,
     }  # fmt: skip
 
 
