@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from segdata.errors import UsageError
 from segdata.imaging.arrays import Image, Probability
 from segdata.inference.model_folder import ModelSpec, load_network, read_spec
+from segdata.inference.onnx_file import OnnxRuntime, is_onnx, onnx_spec
 from segdata.privacy import keep_quiet
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def open_runtime(folder: Path, name: str = "auto", precision: str = "auto") -> R
     """A version's network, ready to compute.
 
     Args:
-        folder: a version's.
+        folder: a version's; or an ONNX file, which is run by onnxruntime, whatever name and precision say.
         name: torch, openvino, or auto.
         precision: fp32, bf16, or auto.
 
@@ -61,6 +62,8 @@ def open_runtime(folder: Path, name: str = "auto", precision: str = "auto") -> R
     """
     import torch
 
+    if is_onnx(folder):
+        return OnnxRuntime(folder, onnx_spec(folder))
     chosen, exact = ways_for(name, precision)[0]
     spec = read_spec(folder)
     if chosen == "openvino":

@@ -30,6 +30,7 @@ from segdata.errors import PixelError, StorageError
 from segdata.imaging.arrays import Alpha, Image, Probability
 from segdata.inference.features import pack_features
 from segdata.inference.model_folder import ModelSpec, model_id_of, read_spec
+from segdata.inference.onnx_file import WAY, is_onnx, onnx_id, onnx_spec
 from segdata.inference.parity import Opener, Parity, Way, check_way, settle
 from segdata.inference.predict import network_description, prepare, restore
 from segdata.inference.runtimes import Runtime, open_runtime, ways_for
@@ -116,7 +117,7 @@ def score_samples(
 
     Args:
         context: `workers` threads decode, and as many compute scores; `limit` takes the first samples only.
-        model_folder: a trained version's folder.
+        model_folder: a trained version's folder, or an ONNX file.
         samples: rows of the `samples` table.
         options: how the network is run.
         opener: opens the network, by folder, runtime and precision; only called if there is something to score.
@@ -134,7 +135,7 @@ def score_samples(
     result = replace(scorer, reused=len(rows) - len(waiting))
     if context.dry_run or not waiting:
         return replace(result, scored=len(waiting))
-    spec = read_spec(model_folder)
+    spec = spec_of(model_folder)
     done, failed = result.reused, 0
     context.progress(Progress("score", spec.name, done, len(rows)))
     runtime = opener(model_folder, scorer.runtime, scorer.precision)
@@ -161,13 +162,22 @@ def identify(model_folder: Path, options: ScoringOptions, catalog: Catalog) -> S
     return _identified(model_folder, options, catalog)
 
 
+def spec_of(model: Path) -> ModelSpec:
+    """What the `model.toml` of a version's folder, or of an ONNX file, says.
+
+    Raises:
+        CheckpointError: It is missing or wrong.
+    """
+    return onnx_spec(model) if is_onnx(model) else read_spec(model)
+
+
 def _settled(
     context: RunContext, model_folder: Path, options: ScoringOptions, rows: Sequence[Row], opener: Opener
 ) -> ScoringResult:
     """The scorer, once its way of running the network has passed the check; that of `identify` in a dry run."""
     if context.dry_run:
         return _identified(model_folder, options, context.catalog)
-    model = model_folder, read_spec(model_folder)
+    model = model_folder, spec_of(model_folder)
     check = partial(check_way, context.workspace, rows, model, opener=opener)
     return _identified(model_folder, options, context.catalog, check)
 
@@ -178,8 +188,11 @@ def _identified(
     catalog: Catalog,
     check: Callable[[Way], Parity | None] | None = None,
 ) -> ScoringResult:
-    spec, model_id = read_spec(model_folder), model_id_of(model_folder)
-    asked = ways_for(options.runtime, options.precision)
+    spec = spec_of(model_folder)
+    if is_onnx(model_folder):
+        model_id, asked = onnx_id(model_folder), [WAY]
+    else:
+        model_id, asked = model_id_of(model_folder), ways_for(options.runtime, options.precision)
     (runtime, precision), parity = settle(asked, catalog, model_id, check) if len(asked) > 1 else (asked[0], None)
     decides = [model_id, runtime, precision, list(spec.input_hw), spec.resize, spec.flip, METRIC_VERSION]
     decides += ["perceptual"] if options.perceptual else []

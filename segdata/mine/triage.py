@@ -7,8 +7,8 @@
 as a whole: it is empty, full, or inverted, and the network is sure of the opposite; the last term is 0 without further
 opinions. A label is suspected where more speaks against it than for it: from a suspicion of 0.5 on.
 
-The weights are those of a logistic regression on labels with known errors, rounded; how that was done, on which
-photographs, and what came out on others, stands in reports/triage.md. The last two are set by hand.
+The first four weights are near those of a logistic regression on labels with known errors, the last two are set by
+hand. How that was done, on which photographs, and what came out on others, stands in reports/triage.md.
 
 A network that is unsure where it disagrees says that the image is hard; one that is only wrong along an outline which
 the image's edges follow, too.
