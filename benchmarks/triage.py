@@ -1,7 +1,7 @@
 """Does the triage find wrong labels? Against labels damaged on purpose, beside cleanlab and plain mIoU, in one run.
 
-    python benchmarks/triage.py --work DIR [--seeds 101 102 103 104] [--model FOLDER] [--sheet FILE]
-    python benchmarks/triage.py --work DIR --fit [--model FOLDER]
+    python benchmarks/triage.py [--work DIR] [--seeds 101 102 103 104] [--model FOLDER] [--sheet FILE]
+    python benchmarks/triage.py [--work DIR] --fit [--model FOLDER]
 
 The photographs are split into two halves. A network is trained on the labels of half 1, as they are. Then for each seed
 `lay_out.py --quirks --errors 0.12` lays the photographs out as AiSegment is, with damaged labels; segdata ingests and
@@ -24,6 +24,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -316,15 +317,20 @@ def fit(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument(
+        "--work", type=Path, help="for lay-outs, workspaces and versions; a temporary folder by default"
+    )
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103, 104])
     parser.add_argument("--model", type=Path)
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--fit", action="store_true")
     args = parser.parse_args()
-    args.work.mkdir(parents=True, exist_ok=True)
-    work, data = args.work.resolve(), args.data.resolve()
+    if not (args.data / "lay_out.py").is_file():
+        parser.exit(0, f"{args.data}: no photographs there; give --data\n")
+    work, data = args.work or Path(tempfile.mkdtemp(prefix="triage-")), args.data.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    work = work.resolve()
     model = args.model.resolve() if args.model else train(work, data, 0 if args.fit else 1)
     if args.fit:
         print(json.dumps(fit(list(damaged(data, model))), indent=1))
