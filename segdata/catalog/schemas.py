@@ -77,6 +77,8 @@ SCORES = pa.schema(
     [
         ("scorer_id", _text),
         ("model_id", _text),
+        ("runtime", _text),  # torch, openvino
+        ("precision", _text),  # fp32, bf16
         ("sample_id", _text),
         *_HASHES,
         ("miou", _f32),

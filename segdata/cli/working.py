@@ -178,7 +178,7 @@ def _say_moment(result: Mapping[str, Any]) -> None:
             say(f"  {left_out} of its samples left out: their files have changed or gone since, or they were forgotten")
 
 
-def mine(
+def mine(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     common: Common,
     where: Annotated[str | None, typer.Option(help="What is hard: one boolean expression over the scores.")] = None,
     quantile: Annotated[float | None, typer.Option(help="Only the worst share of what was scored, as 0.05.")] = None,
@@ -187,6 +187,17 @@ def mine(
         bool | None, typer.Option("--diverse", help="Spread the budget over failures, batches and looks.")
     ] = None,
     by: Annotated[str | None, typer.Option(help="The column that says what is worst: miou, -sad, ...")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto: the quickest that agrees with fp32 on the first images; fp32; bf16.")
+    ] = None,
+    second_opinion: Annotated[
+        list[str] | None,
+        typer.Option(help="Another version or an ONNX file: do they agree against a label? May be repeated."),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Also score what the model was trained on, by so many versions trained without it."),
+    ] = None,
     model: _Model = None,
     as_of: AsOfOption = None,
 ) -> None:
@@ -202,7 +213,8 @@ def mine(
 
     if where is None and (quantile is not None or by is not None):
         where = "true"
-    options = {"where": where, "quantile": quantile, "budget": budget, "diverse": diverse, "by": by}
+    options: dict[str, Any] = {"where": where, "quantile": quantile, "budget": budget, "diverse": diverse, "by": by}
+    options |= {"precision": precision, "folds": folds, "second_opinions": second_opinion or None}
     dotted = {f"mine.{key}": value for key, value in options.items()}
     execute(common, "mine", lambda session: commands.mine(session, model, as_of), show_mined, dotted)
 
@@ -221,7 +233,27 @@ def show_mined(result: Mapping[str, Any]) -> None:
     if result["failure_modes"]:
         say("  " + ", ".join(f"{count} {mode}" for mode, count in result["failure_modes"].items()))
     say_histogram(result["histogram"])
-    say("Next: segdata report, to look at them; segdata retrain, to train on the hard ones.")
+    for opinion in result["second_opinions"]:
+        passed = f", {opinion['trained_on']} passed over (it was trained on them)" if opinion["trained_on"] else ""
+        say(f"  {opinion['model']} was asked about {opinion['asked']}{passed}.")
+    if result["sheet"]:
+        say(f"The worst are on {result['sheet']}")
+    say(f"Next: {what_next(result)}")
+
+
+def what_next(result: Mapping[str, Any]) -> str:
+    """What to run after mining.
+
+    >>> what_next({"selected": 0, "hard": 0, "suspect_label": 0})
+    'nothing was selected; ask for more with --where "miou < 0.9", or --quantile 0.05'
+    >>> what_next({"selected": 3, "hard": 3, "suspect_label": 0})
+    'segdata report, to look at them; segdata retrain, to train on the hard ones.'
+    """
+    if not result["selected"]:
+        return 'nothing was selected; ask for more with --where "miou < 0.9", or --quantile 0.05'
+    if result["suspect_label"]:
+        return "segdata review, to judge the suspect labels first; segdata retrain, to train on the hard ones."
+    return "segdata report, to look at them; segdata retrain, to train on the hard ones."
 
 
 def retrain(

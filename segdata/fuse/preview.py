@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from segdata.imaging.arrays import Image
 
 _ROW_PX = 320
-_GAP_PX = 6
-_SHEET_PX = 1600  # about as wide as a sheet gets
 
 
 @dataclass(frozen=True)
@@ -79,6 +75,7 @@ def preview(
     from segdata.errors import TooFewSamplesError
     from segdata.fuse.render import Failure, Renderer
     from segdata.imaging.encode import encode_jpeg
+    from segdata.imaging.sheet import sheet, to_height
     from segdata.storage.files import atomic_write
 
     everything = planned_composites(context, recipe, portraits, backgrounds)
@@ -95,7 +92,7 @@ def preview(
         if isinstance(made, Failure):
             failed.append(made)
         else:
-            pictures.append(_to_height(made[0], _ROW_PX))
+            pictures.append(to_height(made[0], _ROW_PX))
             names.append(planned.sample_id)
             first.add(str(planned.portraits[0]["sample_id"]))
         context.progress(Progress("fuse", "preview", len(pictures) + len(failed), number, "composites"))
@@ -103,39 +100,3 @@ def preview(
     atomic_write(path, encode_jpeg(sheet(pictures), 92))
     uri = context.workspace.uri_of(path)
     return PreviewResult(path, uri, len(first), len(pictures), tuple(names), tuple(failed))
-
-
-def sheet(pictures: Sequence[Image]) -> Image:
-    """Pictures of one height in rows on white.
-
-    Args:
-        pictures: (h, w, 3) uint8 each, all of one h; their widths may differ.
-
-    Returns:
-        (H, W, 3) uint8; of a single white pixel row where there are none.
-    """
-    import numpy as np
-
-    if not pictures:
-        return np.full((1, _GAP_PX, 3), 255, np.uint8)
-    height = pictures[0].shape[0]
-    widest = max(picture.shape[1] for picture in pictures)
-    across = max(1, min(_SHEET_PX // (widest + _GAP_PX), math.ceil(math.sqrt(2 * len(pictures)))))
-    rows = [pictures[start : start + across] for start in range(0, len(pictures), across)]
-    width = max(sum(picture.shape[1] + _GAP_PX for picture in row) for row in rows) + _GAP_PX
-    page: Image = np.full((len(rows) * (height + _GAP_PX) + _GAP_PX, width, 3), 255, np.uint8)
-    for number, row in enumerate(rows):
-        top, left = _GAP_PX + number * (height + _GAP_PX), _GAP_PX
-        for picture in row:
-            page[top : top + height, left : left + picture.shape[1]] = picture
-            left += picture.shape[1] + _GAP_PX
-    return page
-
-
-def _to_height(image: Image, height: int) -> Image:
-    import cv2
-
-    width = max(1, round(image.shape[1] * height / image.shape[0]))
-    how = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
-    resized: Image = cv2.resize(image, (width, height), interpolation=how)
-    return resized

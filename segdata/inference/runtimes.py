@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from segdata.errors import UsageError
 from segdata.imaging.arrays import Image, Probability
 from segdata.inference.model_folder import ModelSpec, load_network, read_spec
+from segdata.inference.onnx_file import OnnxRuntime, is_onnx, onnx_spec
 from segdata.privacy import keep_quiet
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def open_runtime(folder: Path, name: str = "auto", precision: str = "auto") -> R
     """A version's network, ready to compute.
 
     Args:
-        folder: a version's.
+        folder: a version's; or an ONNX file, which is run by onnxruntime, whatever name and precision say.
         name: torch, openvino, or auto.
         precision: fp32, bf16, or auto.
 
@@ -61,18 +62,21 @@ def open_runtime(folder: Path, name: str = "auto", precision: str = "auto") -> R
     """
     import torch
 
-    chosen, exact = choose(name, precision, torch.cuda.is_available(), cpu_flags())
+    if is_onnx(folder):
+        return OnnxRuntime(folder, onnx_spec(folder))
+    chosen, exact = ways_for(name, precision)[0]
     spec = read_spec(folder)
     if chosen == "openvino":
         return OpenVinoRuntime(folder, spec, exact)
     return TorchRuntime(folder, spec, exact, "cuda" if torch.cuda.is_available() else "cpu")
 
 
-def choose(name: str, precision: str, cuda: bool, flags: frozenset[str]) -> tuple[str, str]:
-    """Runtime and precision for what was asked and what the machine has.
+def ways(name: str, precision: str, cuda: bool, flags: frozenset[str]) -> list[tuple[str, str]]:
+    """The runtimes and precisions that fit what was asked and what the machine has, the quickest first.
 
     bf16 pays where the hardware multiplies in it: on a GPU, and on CPUs with AVX-512 BF16 or AMX. There OpenVINO is the
-    quickest on a CPU, and its masks agree with fp32 to an IoU of 0.997 or more.
+    quickest on a CPU. Whether its masks are near enough to those of fp32 is asked by `parity`. A precision that is
+    asked for is taken at its word: then there is one way.
 
     Args:
         name: torch, openvino or auto.
@@ -83,10 +87,12 @@ def choose(name: str, precision: str, cuda: bool, flags: frozenset[str]) -> tupl
     Raises:
         UsageError: Something else was asked for.
 
-    >>> choose("auto", "auto", cuda=False, flags=frozenset({"avx512_bf16"}))
-    ('openvino', 'bf16')
-    >>> choose("auto", "auto", cuda=False, flags=frozenset({"avx2"}))
-    ('openvino', 'fp32')
+    >>> ways("auto", "auto", cuda=False, flags=frozenset({"avx512_bf16"}))
+    [('openvino', 'bf16'), ('openvino', 'fp32'), ('torch', 'fp32')]
+    >>> ways("auto", "auto", cuda=True, flags=frozenset())
+    [('torch', 'bf16'), ('torch', 'fp32')]
+    >>> ways("auto", "bf16", cuda=False, flags=frozenset())
+    [('openvino', 'bf16')]
     """
     if name not in ("auto", "torch", "openvino"):
         raise UsageError(f"mine.runtime: no {name!r}; there are auto, torch and openvino")
@@ -94,9 +100,18 @@ def choose(name: str, precision: str, cuda: bool, flags: frozenset[str]) -> tupl
         raise UsageError(f"mine.precision: no {precision!r}; there are auto, fp32 and bf16")
     chosen = ("torch" if cuda else "openvino") if name == "auto" else name
     if precision != "auto":
-        return chosen, precision
+        return [(chosen, precision)]
     quick = (cuda and chosen == "torch") or bool(flags & {"avx512_bf16", "amx_bf16"})
-    return chosen, "bf16" if quick else "fp32"
+    found = [(chosen, "bf16")] if quick else []
+    found.append((chosen, "fp32"))
+    return found if chosen == "torch" or name != "auto" else [*found, ("torch", "fp32")]
+
+
+def ways_for(name: str, precision: str) -> list[tuple[str, str]]:
+    """`ways` of this machine."""
+    import torch
+
+    return ways(name, precision, torch.cuda.is_available(), cpu_flags())
 
 
 def cpu_flags() -> frozenset[str]:

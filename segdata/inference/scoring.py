@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,10 @@ from segdata.errors import PixelError, StorageError
 from segdata.imaging.arrays import Alpha, Image, Probability
 from segdata.inference.features import pack_features
 from segdata.inference.model_folder import ModelSpec, model_id_of, read_spec
+from segdata.inference.onnx_file import WAY, is_onnx, onnx_id, onnx_spec
+from segdata.inference.parity import Opener, Parity, Way, check_way, settle
 from segdata.inference.predict import network_description, prepare, restore
-from segdata.inference.runtimes import Runtime, choose, cpu_flags, open_runtime
+from segdata.inference.runtimes import Runtime, open_runtime, ways_for
 from segdata.metrics.confusion import Confusion, miou_dataset, miou_image
 from segdata.metrics.image_scores import METRIC_VERSION, PREDICTION_CUT, score_image
 from segdata.records import Progress
@@ -72,6 +75,7 @@ class ScoringResult:
         scored: samples scored now; in a dry run, those that would be.
         reused: samples whose scores the catalog had.
         failed: samples that could not be scored.
+        parity: how near the way is to PyTorch in fp32, where `auto` chose it by a check; see `parity.Parity`.
     """
 
     scorer_id: str
@@ -81,6 +85,7 @@ class ScoringResult:
     scored: int
     reused: int
     failed: int
+    parity: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,13 +111,13 @@ def score_samples(
     model_folder: Path,
     samples: pa.Table,
     options: ScoringOptions | None = None,
-    opener: Callable[[Path, str, str], Runtime] = open_runtime,
+    opener: Opener = open_runtime,
 ) -> ScoringResult:
     """Score samples that this scorer has not scored yet; appends to `scores` and `predictions`.
 
     Args:
         context: `workers` threads decode, and as many compute scores; `limit` takes the first samples only.
-        model_folder: a trained version's folder.
+        model_folder: a trained version's folder, or an ONNX file.
         samples: rows of the `samples` table.
         options: how the network is run.
         opener: opens the network, by folder, runtime and precision; only called if there is something to score.
@@ -123,14 +128,14 @@ def score_samples(
         UsageError: No such runtime or precision.
     """
     options = options or ScoringOptions()
-    scorer = identify(model_folder, options)
     rows: list[Row] = samples.slice(0, context.limit).to_pylist()
+    scorer = _settled(context, model_folder, options, rows, opener)
     known = _statuses(context.catalog, scorer.scorer_id)
     waiting = [row for row in rows if known.get(key_of(row)) != "scored"]
     result = replace(scorer, reused=len(rows) - len(waiting))
     if context.dry_run or not waiting:
         return replace(result, scored=len(waiting))
-    spec = read_spec(model_folder)
+    spec = spec_of(model_folder)
     done, failed = result.reused, 0
     context.progress(Progress("score", spec.name, done, len(rows)))
     runtime = opener(model_folder, scorer.runtime, scorer.precision)
@@ -144,23 +149,56 @@ def score_samples(
     return replace(result, scored=len(waiting) - failed, failed=failed)
 
 
-def identify(model_folder: Path, options: ScoringOptions) -> ScoringResult:
+def identify(model_folder: Path, options: ScoringOptions, catalog: Catalog) -> ScoringResult:
     """The scorer that a model and options make on this machine, without opening it: all counts are 0.
 
-    Its id is the hash of all that can change a score, 16 hexadecimal digits.
+    Its id is the hash of all that can change a score, 16 hexadecimal digits. What `auto` means follows from the checks
+    that the catalog keeps; where it keeps none, the quickest way is assumed.
 
     Raises:
         CheckpointError: The model can't be used.
         UsageError: No such runtime or precision.
     """
-    import torch
+    return _identified(model_folder, options, catalog)
 
-    spec, model_id = read_spec(model_folder), model_id_of(model_folder)
-    runtime, precision = choose(options.runtime, options.precision, torch.cuda.is_available(), cpu_flags())
+
+def spec_of(model: Path) -> ModelSpec:
+    """What the `model.toml` of a version's folder, or of an ONNX file, says.
+
+    Raises:
+        CheckpointError: It is missing or wrong.
+    """
+    return onnx_spec(model) if is_onnx(model) else read_spec(model)
+
+
+def _settled(
+    context: RunContext, model_folder: Path, options: ScoringOptions, rows: Sequence[Row], opener: Opener
+) -> ScoringResult:
+    """The scorer, once its way of running the network has passed the check; that of `identify` in a dry run."""
+    if context.dry_run:
+        return _identified(model_folder, options, context.catalog)
+    model = model_folder, spec_of(model_folder)
+    check = partial(check_way, context.workspace, rows, model, opener=opener)
+    return _identified(model_folder, options, context.catalog, check)
+
+
+def _identified(
+    model_folder: Path,
+    options: ScoringOptions,
+    catalog: Catalog,
+    check: Callable[[Way], Parity | None] | None = None,
+) -> ScoringResult:
+    spec = spec_of(model_folder)
+    if is_onnx(model_folder):
+        model_id, asked = onnx_id(model_folder), [WAY]
+    else:
+        model_id, asked = model_id_of(model_folder), ways_for(options.runtime, options.precision)
+    (runtime, precision), parity = settle(asked, catalog, model_id, check) if len(asked) > 1 else (asked[0], None)
     decides = [model_id, runtime, precision, list(spec.input_hw), spec.resize, spec.flip, METRIC_VERSION]
     decides += ["perceptual"] if options.perceptual else []
     scorer_id = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
-    return ScoringResult(scorer_id, model_id, runtime, precision, scored=0, reused=0, failed=0)
+    found = None if parity is None else parity.to_json()
+    return ScoringResult(scorer_id, model_id, runtime, precision, scored=0, reused=0, failed=0, parity=found)
 
 
 def key_of(row: Mapping[str, Any]) -> Key:
@@ -219,7 +257,7 @@ class _Work:
         self._workspace, self._threads = context.workspace, context.workers
         self._spec, self._runtime, self._perceptual = spec, runtime, perceptual
         self._common = {"scorer_id": scorer.scorer_id, "run_id": context.run_id}
-        self._model_id = scorer.model_id
+        self._scorer = {"model_id": scorer.model_id, "runtime": scorer.runtime, "precision": scorer.precision}
 
     def results(self, rows: Sequence[Row], batch: int) -> Iterator[_Scored]:
         """Each sample's rows, in order. The network runs in the caller's thread, beside those that decode and score."""
@@ -248,7 +286,7 @@ class _Work:
     def _score(self, pair: tuple[_Loaded, _Predicted | None]) -> _Scored:
         loaded, predicted = pair
         keys = {name: loaded.row[name] for name in ("sample_id", "image_sha256", "alpha_sha256")}
-        score = {**self._common, **keys, "model_id": self._model_id}
+        score = {**self._common, **keys, **self._scorer}
         if predicted is None or loaded.alpha is None:
             return _Scored({**score, "status": "failed", "reason": loaded.reason}, None)
         probability, features = predicted

@@ -34,6 +34,10 @@ class MineRecipe(BaseModel):
         runtime: what computes the network: auto, torch or openvino.
         precision: auto, fp32 or bf16.
         batch: images a network call.
+        second_opinions: other versions (id, name or folder) or ONNX files; where they agree against a label, that is
+            evidence.
+        folds: score what the version was trained on as well, by versions trained on the other folds.
+        sheet: cases on the contact sheet.
         triage: when a label is suspected.
     """
 
@@ -48,6 +52,9 @@ class MineRecipe(BaseModel):
     runtime: Literal["auto", "torch", "openvino"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     batch: int = Field(default=8, ge=1, le=1024)
+    second_opinions: tuple[str, ...] = ()
+    folds: int | None = Field(default=None, ge=2, le=20)
+    sheet: int = Field(default=24, ge=0, le=500)
     triage: TriageRecipe = TriageRecipe()
 
     @field_validator("where")

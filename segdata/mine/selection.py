@@ -98,6 +98,8 @@ def selection_name(scorer_id: str, recipe: MineRecipe, version: int | None = Non
     rest = {"by": recipe.by, "quantile": recipe.quantile, "budget": recipe.budget, "diverse": recipe.diverse}
     if rest != {"by": "miou", "quantile": None, "budget": None, "diverse": False}:
         chosen.append(json.dumps(rest))
+    if recipe.second_opinions or recipe.folds:
+        chosen.append(json.dumps([recipe.second_opinions, recipe.folds]))
     name = f"hard-{scorer_id[:8]}-{hashlib.sha256(chr(10).join(chosen).encode()).hexdigest()[:6]}"
     return name if version is None else f"{name}-of-{version}"
 

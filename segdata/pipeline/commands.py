@@ -157,12 +157,34 @@ def mine(session: Session, model: str | None = None, as_of: str | None = None) -
 
 
 def mine_with(context: RunContext, recipe: Recipe, model: dict[str, Any]) -> dict[str, Any]:
-    """Mine with one version, as part of a run."""
+    """Mine with one version, as part of a run.
+
+    Raises:
+        UsageError: A second opinion is no version and no ONNX file.
+    """
+    from segdata.mine.run import Further
     from segdata.mine.run import run as run_mine
+    from segdata.pipeline.folds import fold_versions
 
     folder = context.workspace.resolve(model["uri"])
+    opinions = [opinion_of(context, wanted) for wanted in recipe.mine.second_opinions]
     eligible, skipped = minable(context.workspace, folder)
-    return run_mine(context, recipe.mine, folder, eligible, skipped).to_json()
+    folds = fold_versions(context, recipe, folder) if recipe.mine.folds else ()
+    return run_mine(context, recipe.mine, folder, eligible, skipped, Further(opinions, folds)).to_json()
+
+
+def opinion_of(context: RunContext, wanted: str) -> Path:
+    """The model that a second opinion names: an ONNX file, or a version by id, name or folder.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if not wanted.endswith(".onnx"):
+        return model_folder(context, wanted)
+    found = next((path for path in (Path(wanted), context.workspace.root / wanted) if path.is_file()), None)
+    if found is None:
+        raise UsageError(f"mine: second opinion {wanted}: no such file; give an ONNX file, or a version's id or name")
+    return found
 
 
 def find_model(context: RunContext, wanted: str | None) -> dict[str, Any]:

@@ -86,6 +86,8 @@ def _told(workspace: Workspace, traces: Traces, pages: Sequence[Path]) -> dict[s
 def _how_to_make_again(page: str) -> str:
     if page.endswith("index.html"):
         return "; segdata report writes a new one"
+    if page.endswith("mined.png"):
+        return "; segdata mine draws another"
     return "; segdata fuse --preview draws another" if page.endswith(".jpg") else ", which may show it"
 
 
@@ -115,9 +117,10 @@ def _pages_that_show(workspace: Workspace, ids: set[str]) -> list[Path]:
 
 
 def _pictures_of_many(workspace: Workspace, traces: Traces) -> list[Path]:
-    """What shows many samples and does not say which: sheets of composites, and TensorBoard's pictures of val."""
+    """What shows many samples and does not say which: sheets of composites and mined cases, TensorBoard's pictures."""
     splits = {row["split"] for row in traces.rows}
     sheets = sorted(workspace.reports.glob("*/composites.jpg")) if splits & {"train", "none"} else []
+    sheets += sorted(workspace.reports.glob("*/mined.png")) if splits & {"train", "pool"} else []
     return [*sheets, *(sorted(workspace.reports.glob("tensorboard/*")) if splits & {"train", "val"} else [])]
 
 

@@ -217,7 +217,7 @@ def _unscored(session: Session, folder: Path, samples: pa.Table) -> int:
     from segdata.inference.scoring import identify, scores_of
     from segdata.mine.run import scoring_options
 
-    scorer = identify(folder, scoring_options(session.recipe.mine))
+    scorer = identify(folder, scoring_options(session.recipe.mine), session.workspace.catalog)
     known: int = len(scores_of(session.workspace.catalog, scorer.scorer_id, samples))
     return int(samples.num_rows) - known
 
@@ -236,7 +236,7 @@ def _paired(session: Session, folders: list[Path], samples: pa.Table) -> tuple[C
     options, catalog = scoring_options(session.recipe.mine), session.workspace.catalog
     old, new = (
         {row["sample_id"]: score["miou"] for row, score in scores_of(catalog, scorer_id, samples)}
-        for scorer_id in (identify(folder, options).scorer_id for folder in folders)
+        for scorer_id in (identify(folder, options, catalog).scorer_id for folder in folders)
     )
     rows = [row for row in samples.to_pylist() if row["sample_id"] in old and row["sample_id"] in new]
     differences = {row["sample_id"]: new[row["sample_id"]] - old[row["sample_id"]] for row in rows}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from segdata.errors import SegdataError, StorageError
-from segdata.report import figures
+from segdata.imaging import figures
 from segdata.report.plan import Case, Key
 from segdata.report.text import finite
 

@@ -14,9 +14,10 @@ from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.errors import TooFewSamplesError
-from segdata.fuse.preview import preview, sheet
+from segdata.fuse.preview import preview
 from segdata.fuse.recipe import FuseRecipe
 from segdata.imaging.decode import decode_image
+from segdata.imaging.sheet import sheet
 from segdata.storage.files import sha256_of
 
 

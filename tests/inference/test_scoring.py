@@ -131,6 +131,7 @@ def test_scores_and_predictions_are_those_of_the_image(context):
     assert row["miou"] == pytest.approx(expected["miou"], abs=0.01)
     assert row["true_positive"] + row["false_positive"] == unpack_mask(prediction["mask"], HEIGHT, WIDTH).sum()
     assert (row["status"], row["reason"], row["model_id"]) == ("scored", None, result.model_id)
+    assert (row["runtime"], row["precision"]) == ("torch", "fp32")
     assert np.array_equal(unpack_mask(prediction["mask"], HEIGHT, WIDTH), restored >= 0.5)
 
 
@@ -163,9 +164,12 @@ def test_another_model_is_another_scorer_and_shares_nothing(context):
 
 def test_precision_and_size_make_another_scorer(context):
     folder = context.workspace.root / "model"
-    ids = {identify(folder, ScoringOptions("torch", precision)).scorer_id for precision in ("fp32", "bf16")}
+    ids = {
+        identify(folder, ScoringOptions("torch", precision), context.catalog).scorer_id
+        for precision in ("fp32", "bf16")
+    }
     (folder / "model.toml").write_text('name = "bright"\ninput_hw = [64, 32]\n')
-    ids.add(identify(folder, OPTIONS).scorer_id)
+    ids.add(identify(folder, OPTIONS, context.catalog).scorer_id)
     assert len(ids) == 3
 
 

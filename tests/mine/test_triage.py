@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from segdata.mine.evidence import Evidence, weigh
 from segdata.mine.recipe import TriageRecipe
-from segdata.mine.triage import Evidence, suspicion_of, triage_case
+from segdata.mine.triage import suspicion_of, triage_case
 
 LAY_OUT = Path(__file__).resolve().parents[2] / "../shared/data/lay_out.py"
 GROSS = {
@@ -93,10 +94,12 @@ def test_the_reason_is_told_in_words():
     assert triage_case(image, GROSS["empty"](alpha), probability).why.startswith("the label is empty and the model")
     assert triage_case(image, GROSS["inverted"](alpha), probability).why.startswith("the label is inverted")
     assert triage_case(image, GROSS["all_foreground"](alpha), probability).why.startswith("the label is full")
-    assert triage_case(image, GROSS["torso_dropped"](alpha), probability).why.startswith("the label lacks")
+    dropped = triage_case(image, GROSS["torso_dropped"](alpha), probability).why
+    assert dropped.startswith("the label lacks")
+    assert "a straight piece of the label's outline" in dropped
     grown = triage_case(image, GROSS["grown"](alpha), probability).why
     assert grown.startswith("the label invents")
-    assert "of the label's outline lies on edges of the image" in grown
+    assert "edges of the image follow the prediction's outline and not the label's" in grown
     assert "no large part is in sure dispute" in triage_case(image, alpha, probability).why
 
 
@@ -104,24 +107,72 @@ def test_the_thresholds_are_the_recipes():
     image, alpha = person(2)
     label, probability = GROSS["shifted"](alpha), prediction_of(alpha, 2)
     assert triage_case(image, 0 * alpha, probability, TriageRecipe(suspect_from=1)).triage == "hard"
-    assert triage_case(image, label, probability, TriageRecipe(confident_from=1)).triage == "hard"
+    sure = [triage_case(image, label, probability, TriageRecipe(confident_from=c)).label_suspicion for c in (0.8, 1)]
+    assert sure[1] < sure[0]
     assert triage_case(image, alpha, probability, TriageRecipe(suspect_from=0)).triage == "suspect_label"
 
 
 EVIDENCE = Evidence(
-    sure_area=0.15, sureness=0.8, missing=0.15, invented=0, label_on_edges=0.2, prediction_on_edges=0.5,
-    contradiction="", confidence=0.9,
+    size=0.09, sureness=0.5, edges=0.1, label_on_edges=0.2, prediction_on_edges=0.3, cut=0.09, missing=0.1, invented=0,
 )  # fmt: skip
 
 
+def logit(evidence):
+    suspicion = suspicion_of(evidence)
+    return np.log(suspicion / (1 - suspicion))
+
+
 def test_the_suspicion_is_that_of_the_formula():
-    assert suspicion_of(EVIDENCE) == pytest.approx(1)
-    assert suspicion_of(replace(EVIDENCE, sure_area=0.03)) == 0
-    assert suspicion_of(replace(EVIDENCE, sure_area=0.09)) == pytest.approx(0.5)
-    assert suspicion_of(replace(EVIDENCE, sureness=0.55)) == pytest.approx(0.5)
-    assert suspicion_of(replace(EVIDENCE, label_on_edges=0.8)) == pytest.approx(0.4)
-    assert suspicion_of(replace(EVIDENCE, label_on_edges=None)) == pytest.approx(0.7)
-    assert suspicion_of(replace(EVIDENCE, sure_area=0, contradiction="empty")) == pytest.approx(0.81)
+    expected = 1.5 * np.log(0.1) + 2 * 0.5 + 8 * 0.1 + 4 * 0.5
+    assert logit(EVIDENCE) == pytest.approx(expected)
+    assert logit(replace(EVIDENCE, cut=0.5)) == pytest.approx(expected + 2)
+    assert logit(replace(EVIDENCE, cut=0.01)) == pytest.approx(expected - 2)
+    assert logit(replace(EVIDENCE, contradiction="full")) == pytest.approx(expected + 2)
+    assert logit(replace(EVIDENCE, agreement=1.0, opinions=1)) == pytest.approx(expected + 3)
+    assert logit(replace(EVIDENCE, agreement=0.0, opinions=1)) == pytest.approx(expected - 3)
+
+
+def test_edges_are_those_that_run_along_an_outline():
+    image = np.full((256, 192, 3), 40, np.uint8)
+    image[60:, 50:140] = 200
+    right, label = np.zeros((256, 192), np.uint8), np.zeros((256, 192), np.uint8)
+    right[60:, 50:140] = 255
+    label[60:, 70:160] = 255  # shifted to the right: its upper outline lies on the edge, its sides do not
+    found = weigh(image, label, right.astype(np.float32) / 255, 0.8)
+    assert found.prediction_on_edges > 0.95
+    assert found.label_on_edges == pytest.approx(70 / (90 + 2 * 195), abs=0.03)
+    assert found.edges == pytest.approx(found.prediction_on_edges - found.label_on_edges)
+    assert found.cut == pytest.approx(196 / 256, abs=0.03)  # a side of it, which nothing follows
+    assert found.size == pytest.approx(40 / 110, abs=0.01)
+    assert found.sureness == 1
+    on_the_edge = weigh(image, right, label.astype(np.float32) / 255, 0.8)
+    assert on_the_edge.cut < 0.03  # as straight, but the image has an edge there
+
+
+def test_other_opinions_are_counted_where_the_dispute_is():
+    image, alpha = person(3)
+    dropped, probability = GROSS["torso_dropped"](alpha), prediction_of(alpha, 3)
+    alone = triage_case(image, dropped, probability)
+    same, other = prediction_of(alpha, 4), prediction_of(dropped, 4)
+    agreed, contested = (triage_case(image, dropped, probability, opinions=[one]) for one in (same, other))
+    assert contested.label_suspicion < alone.label_suspicion < agreed.label_suspicion
+    assert "another model contradicts the label in 1" in agreed.why
+    assert "another model contradicts the label in 0%" in contested.why
+    assert weigh(image, dropped, probability, 0.8, [same, other]).agreement == pytest.approx(0.5, abs=0.02)
+    assert "2 other models" in triage_case(image, dropped, probability, opinions=[same, other]).why
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (40, 30)])
+def test_any_size_and_any_masks_give_a_suspicion(shape):
+    generator = np.random.default_rng(0)
+    image = generator.integers(0, 256, (*shape, 3), np.uint8)
+    for alpha in (
+        np.zeros(shape, np.uint8),
+        np.full(shape, 255, np.uint8),
+        generator.integers(0, 256, shape, np.uint8),
+    ):
+        for probability in (np.zeros((8, 8), np.float32), np.ones((8, 8), np.float32), np.eye(8, dtype=np.float32)):
+            assert 0 <= triage_case(image, alpha, probability).label_suspicion <= 1
 
 
 def test_inputs_are_left_alone():

@@ -97,7 +97,8 @@ def test_a_forgotten_picture_is_nowhere_in_the_workspace_and_an_ingest_leaves_it
     assert all(places_of(root, needle) for needle in gone.values())
     sheet = session.workspace.reports / "a-run" / "composites.jpg"
     curves = session.workspace.reports / "tensorboard" / "a-version"
-    for file in (sheet, curves / "events"):
+    mined = session.workspace.reports / "a-run" / "mined.png"
+    for file in (sheet, mined, curves / "events"):
         atomic_write(file, b"pictures of many")
     others = catalog.read("samples", where=f"sample_id NOT IN ('{VICTIM}', '{COMPOSITE}')")
 
@@ -107,8 +108,10 @@ def test_a_forgotten_picture_is_nowhere_in_the_workspace_and_an_ingest_leaves_it
     # What may name it: the mark that keeps it away, and the journal.
     for needle in (VICTIM.encode(), before["image_sha256"].encode()):
         assert outside(places_of(root, needle), "catalog/tables/samples/", "catalog/tables/runs/") == set()
-    assert not any(place.exists() for place in (page, sheet, curves))
-    assert {session.workspace.uri_of(place) for place in (page, sheet, curves)} <= set(result["removed"]["reports"])
+    assert not any(place.exists() for place in (page, sheet, mined, curves))
+    assert {session.workspace.uri_of(place) for place in (page, sheet, mined, curves)} <= set(
+        result["removed"]["reports"]
+    )
     assert places_of(root, before["alpha_sha256"].encode()) == set()
     kept = {name: value for name, value in row_of(session, VICTIM).items() if value is not None}
     assert kept == {

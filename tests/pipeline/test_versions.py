@@ -66,7 +66,7 @@ def record(catalog: Any, folder: Path, name: str, metrics: dict[str, Any], **col
 def score(session: Session, folder: Path, miou: Callable[[int], float]) -> int:
     """Scores of a version for all of val and test, as mining would have kept them; returns how many."""
     catalog = session.workspace.catalog
-    scorer = identify(folder, scoring_options(session.recipe.mine))
+    scorer = identify(folder, scoring_options(session.recipe.mine), session.workspace.catalog)
     samples = catalog.read("samples", where="kind = 'portrait' AND split IN ('val', 'test')").to_pylist()
     rows = [
         {

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from segdata.report import figures
+from segdata.imaging import figures
 from segdata.report.charts import Series, histogram_chart, line_chart, nice_ticks, sparkline
 from segdata.report.summaries import Histogram, histogram
 
