@@ -13,6 +13,7 @@ from markupsafe import Markup
 from segdata.report import charts, figures, text
 from segdata.report.pictures import Picture
 from segdata.report.plan import Case
+from segdata.report.proofs import Proof
 from segdata.report.summaries import Overview, Pool, SelectionSummary
 from segdata.report.versions import Comparison, Version
 from segdata.report.vetoes import Veto
@@ -57,6 +58,7 @@ class PageFacts:
         histogram_scale: linear, log or auto.
         leaders: cards of the hard gallery shown large.
         veto: what a version said about the backgrounds; None where none was asked.
+        proof: what mining was worth against its control; None without one.
     """
 
     title: str
@@ -72,6 +74,7 @@ class PageFacts:
     histogram_scale: str = "auto"
     leaders: int = 2
     veto: Veto | None = None
+    proof: Proof | None = None
 
 
 def render(facts: PageFacts) -> str:
