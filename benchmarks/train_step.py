@@ -53,7 +53,8 @@ def report(spec: ModelSpec, batch: int, rounds: int) -> None:
     print(f"  peak of bf16: {peak / 1e9:.0f} GFLOP/s")
     for name, seconds in step.items():
         print(f"  {name}: {seconds:.3f} s, {batch / seconds:.1f} images/s, {needed / seconds / peak:.0%} of the peak")
-    print(f"  the trainer's is {step['plain step'] / step["trainer's step"]:.2f} times as fast")
+    ratio = step["plain step"] / step["trainer's step"]
+    print(f"  the trainer's is {ratio:.2f} times as fast")
     predictions = quickest(predicting(spec, images.numpy()), rounds)
     forward = flops_of_forward(spec, batch)
     for name, seconds in predictions.items():
@@ -81,7 +82,7 @@ def trainers_step(spec: ModelSpec, images: torch.Tensor, alphas: torch.Tensor) -
     feed = itertools.repeat(Batch(images, alphas, torch.ones(len(images))))
 
     def step() -> None:
-        trainer.train_epoch(1, feed, lambda step, loss: None)
+        trainer.train_epoch(1, feed, lambda _step, _loss: None)
 
     return step
 

@@ -69,21 +69,41 @@ class OpenWorkspace:
 
         return commands.mine(self._session, model).to_json()
 
-    def retrain(self, selection: str | None = None, model: str | None = None, control: bool = False) -> dict[str, Any]:
-        """Retrain with the hard cases; see `segdata retrain`."""
+    def retrain(
+        self,
+        selection: str | None = None,
+        model: str | None = None,
+        control: bool = False,
+        seeds: int | None = None,
+        final: Literal["", "all_data", "include_test"] = "",
+    ) -> dict[str, Any]:
+        """Retrain with the hard cases; see `segdata retrain`.
+
+        Args:
+            selection: its name; the newest by default.
+            model: the version to follow; the promoted one by default.
+            control: also train with random images instead.
+            seeds: trainings of each arm of that comparison; what the recipe says by default.
+            final: train the last of the line, as `--all-data` or `--include-test`.
+        """
         from segdata.pipeline import retrain
 
-        return retrain.retrain(self._session, selection, model, control).to_json()
+        session = self._with("retrain.seeds", seeds)
+        return retrain.retrain(session, selection, model, control, final).to_json()
 
-    def run(self, rounds: int | None = None) -> dict[str, Any]:
+    def run(self, rounds: int | None = None, review: bool = False) -> dict[str, Any]:
         """The whole loop; see `segdata run`."""
         from segdata.pipeline import loop
+
+        return loop.run_loop(self._with("loop.rounds", rounds), review).to_json()
+
+    def _with(self, key: str, value: int | None) -> Session:
+        """The session, with one key of its recipe set anew where a value is given."""
         from segdata.pipeline.recipe import with_settings
 
-        session = self._session
-        if rounds is not None:
-            session = session.with_recipe(with_settings(session.recipe, {"loop.rounds": rounds}, "run"))
-        return loop.run_loop(session).to_json()
+        if value is None:
+            return self._session
+        return self._session.with_recipe(with_settings(self._session.recipe, {key: value}, key))
 
     def report(self) -> dict[str, Any]:
         """Write the report's page; see `segdata report`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import pyarrow as pa
@@ -27,51 +27,59 @@ def unit_hash(*parts: object) -> float:
     return int.from_bytes(digest[:7], "big") / 2**56
 
 
-def val_groups(groups: Iterable[str], fraction: float, seed: int) -> set[str]:
-    """The groups that become val: those whose hash lies below the fraction.
+def val_groups(groups: Iterable[str], fraction: float, taught: Set[str] = frozenset()) -> set[str]:
+    """The groups that become val: those whose hash lies below the fraction, and that nobody was trained on.
 
-    A group's side depends on its own name alone, so that samples which come later move nobody. Where no group falls
-    below, the lowest becomes val, as long as another one is left to train on.
+    A group's side depends on its own name alone: samples which come later move nobody, and trainings with several
+    seeds are judged on the same val. Where no group falls below, the lowest becomes val, as long as another one is left
+    to train on.
 
-    >>> val_groups(["a", "b"], 0.0, seed=0)
+    >>> val_groups(["a", "b"], 0.0)
     set()
     """
-    ordered = sorted(set(groups), key=lambda group: unit_hash("val", seed, group))
-    chosen = {group for group in ordered if unit_hash("val", seed, group) < fraction}
-    if not chosen and fraction > 0 and len(ordered) > 1:
+    ordered = sorted(set(groups) - taught, key=_place)
+    chosen = {group for group in ordered if _place(group) < fraction}
+    if not chosen and fraction > 0 and ordered and len(ordered) + len(taught) > 1:
         chosen = {ordered[0]}
     return chosen
 
 
-def cut_val(catalog: Catalog, fraction: float, seed: int) -> int:
+def cut_val(catalog: Catalog, fraction: float, trained: Set[str] = frozenset()) -> int:
     """Move the val share of the train portraits to split `val`; those that are val already stay.
 
-    Where val exists, only groups that are new can join it, so that numbers of one workspace stay comparable.
+    Where val exists, only groups that are new can join it, so that numbers of one workspace stay comparable; and a
+    group that some version was trained on never does, whatever the fraction becomes: it would judge its own lesson.
+
+    Args:
+        catalog: holds the samples.
+        fraction: share of the groups.
+        trained: the sample_ids that versions were trained on.
 
     Returns:
         How many samples changed sides.
     """
     samples = catalog.read("samples", where=_CUT)
-    moved = _moved(samples, fraction, seed)
+    moved = _moved(samples, fraction, trained)
     catalog.merge("samples", pa.Table.from_pylist(moved, schema=samples.schema))
     return len(moved)
 
 
-def with_val_cut(samples: pa.Table, fraction: float, seed: int) -> pa.Table:
+def with_val_cut(samples: pa.Table, fraction: float, trained: Set[str] = frozenset()) -> pa.Table:
     """What `cut_val` would make of these samples, in memory alone: for older versions, and for dry runs."""
-    moved = {row["sample_id"] for row in _moved(filter_rows(samples, _CUT), fraction, seed)}
+    moved = {row["sample_id"] for row in _moved(filter_rows(samples, _CUT), fraction, trained)}
     pairs = zip(samples["sample_id"].to_pylist(), samples["split"].to_pylist(), strict=True)
     splits = pa.array(["val" if name in moved else split for name, split in pairs], samples.schema.field("split").type)
     return samples.set_column(samples.schema.get_field_index("split"), "split", splits)
 
 
-def _moved(samples: pa.Table, fraction: float, seed: int) -> list[dict[str, Any]]:
+def _moved(samples: pa.Table, fraction: float, trained: Set[str]) -> list[dict[str, Any]]:
     """The rows that go from train to val, as they are then."""
     rows = samples.to_pylist()
     kept = {_group(row) for row in rows if row["split"] == "val"}
-    chosen = kept | ({g for g in _all_groups(rows) if _below(g, fraction, seed)} if kept else set())
-    if not kept:
-        chosen = val_groups(_all_groups(rows), fraction, seed)
+    taught = {_group(row) for row in rows if row["split"] == "train" and row["sample_id"] in trained}
+    groups = {_group(row) for row in rows}
+    joins = {group for group in groups if _place(group) < fraction} if kept else val_groups(groups, fraction, taught)
+    chosen = (kept | joins) - taught
     return [{**row, "split": "val"} for row in rows if row["split"] == "train" and _group(row) in chosen]
 
 
@@ -101,13 +109,9 @@ def check_test_pin(pinned: str | None, samples: pa.Table) -> str:
     return pin
 
 
-def _all_groups(rows: Iterable[Row]) -> list[str]:
-    return [_group(row) for row in rows]
-
-
 def _group(row: Row) -> str:
     return str(row["group_id"] or row["sample_id"])
 
 
-def _below(group: str, fraction: float, seed: int) -> bool:
-    return unit_hash("val", seed, group) < fraction
+def _place(group: str) -> float:
+    return unit_hash("val", 0, group)

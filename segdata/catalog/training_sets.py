@@ -15,13 +15,43 @@ from segdata.catalog import near_duplicates
 from segdata.catalog.models import all_models
 from segdata.catalog.near_duplicates import Duplicate
 from segdata.catalog.schemas import SCHEMAS
+from segdata.catalog.splits import unit_hash
 from segdata.catalog.workspace import Workspace
 
 Row = dict[str, Any]
 Key = tuple[str, str | None, str | None]
 
+_HELD_OUT = ("test", "val")
 _KEPT_OUT = frozenset({"label_error", "drop"})
 _NOT_HARD = frozenset({"label_error", "drop", "fine"})
+
+
+@dataclass(frozen=True)
+class Mix:
+    """In which shares a training set is mixed.
+
+    Attributes:
+        hard_share: mined hard cases are at most this share of all portraits, the worst of the newest selection first;
+            None for no cap.
+        hard_weight: by which a hard case's own weight is multiplied.
+        replay: share of the training split, the easy samples, that is shown again beside the hard ones.
+        seed: draws that share.
+        splits: which are trained on as a whole. With more than `train` there is nothing left to choose a version by.
+    """
+
+    hard_share: float | None = None
+    hard_weight: float = 1.0
+    replay: float = 1.0
+    seed: int = 0
+    splits: tuple[str, ...] = ("train",)
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """The splits whose near-duplicates leak."""
+        return tuple(split for split in _HELD_OUT if split not in self.splits)
+
+
+PLAIN = Mix()
 
 
 @dataclass(frozen=True)
@@ -33,12 +63,16 @@ class TrainingSet:
         hard: how many of them are mined hard cases.
         leaks: the near-duplicates of held-out samples that were left out, with what they duplicate.
         unlicensed: how many were left out since their licence, or that of a composite's parent, is not allowed.
+        capped: how many accepted hard cases were one too many for the mix.
+        held_out: how many held-out portraits all were held against.
     """
 
     rows: pa.Table
     hard: int
     leaks: tuple[Duplicate, ...]
     unlicensed: int = 0
+    capped: int = 0
+    held_out: int = 0
 
     def counts(self) -> dict[str, int]:
         """What a dry run says."""
@@ -46,11 +80,16 @@ class TrainingSet:
             "training_samples": self.rows.num_rows,
             "leaks_removed": len(self.leaks),
             "unlicensed": self.unlicensed,
+            "capped": self.capped,
         }
 
 
 def training_set(
-    workspace: Workspace, selections: Iterable[str], rendered: bool, licences: Sequence[str] = ()
+    workspace: Workspace,
+    selections: Sequence[str],
+    rendered: bool,
+    licences: Sequence[str] = (),
+    mix: Mix = PLAIN,
 ) -> TrainingSet:
     """The training split, the accepted hard cases of the selections, and rendered composites if wanted.
 
@@ -59,9 +98,10 @@ def training_set(
 
     Args:
         workspace: whose catalog is read.
-        selections: names of selections.
+        selections: names of selections, the newest last.
         rendered: whether composites are wanted.
         licences: those allowed, as `licences.is_allowed` takes them; none given allows all.
+        mix: how many hard cases and easy samples, and which splits as a whole.
 
     Raises:
         TooFewSamplesError: There is something to train on, and none of it is under such a licence.
@@ -71,28 +111,70 @@ def training_set(
     verdicts = newest_verdicts(catalog.read("verdicts").to_pylist())
     usable = [row for row in samples if verdicts.get(_key(row)) not in _KEPT_OUT]
     portraits = {row["sample_id"]: row for row in usable if row["kind"] == "portrait"}
-    base = [row for row in portraits.values() if row["split"] == "train"]
-    wanted = [row for name in selections for row in accepted(catalog_selection(workspace, name), verdicts)]
+    base = _base(workspace, portraits.values(), verdicts, mix)
+    wanted = [row for name in reversed(selections) for row in accepted(catalog_selection(workspace, name), verdicts)]
+    first: dict[str, Row] = {}
+    for row in wanted:
+        first.setdefault(row["sample_id"], row)
     hard = [
-        portraits[row["sample_id"]]
-        for row in {row["sample_id"]: row for row in wanted}.values()
-        if row["sample_id"] in portraits and _key(portraits[row["sample_id"]]) == _key(row)
+        portraits[name]
+        for name, row in first.items()
+        if name in portraits and _key(portraits[name]) == _key(row) and portraits[name]["split"] == "pool"
     ]
-    hard = [row for row in hard if row["split"] == "pool"]
-    leaks = tuple(leaks_into(workspace, _table([*base, *hard])))
+    added = [row for row in hard if "pool" not in mix.splits]  # where the whole pool is trained on, they are in it
+    held_out = _held_out(workspace, mix.held_out)
+    leaks = tuple(near_duplicates.find_duplicates(workspace, _table([*base, *added]), held_out))
     leaked = near_duplicates.leaked_ids(leaks)
-    weights = {row["sample_id"]: row["weight"] for row in wanted if row["weight"] is not None}
-    found = [row for row in [*base, *hard] if row["sample_id"] not in leaked]
+    base, clean = ([row for row in rows if row["sample_id"] not in leaked] for rows in (base, added))
+    added = clean[: _most(len(base), mix.hard_share)]
+    found = [*base, *added]
     if rendered:
         parents = {row["sample_id"]: row for row in usable if row["sample_id"] not in leaked}
         found += [row for row in usable if row["kind"] == "composite" and _parents_hold(row, parents)]
     kept = _licensed(found, usable, licences)
     licensing.require_some(kept, (row["licence"] for row in found), licences, "sample to train on")
     names = {row["sample_id"] for row in kept}
+    used = {row["sample_id"]: first[row["sample_id"]]["weight"] for row in hard if row["sample_id"] in names}
+    table = _weighed(kept, used, mix.hard_weight)
+    return TrainingSet(
+        rows=table,
+        hard=len(used),
+        leaks=leaks,
+        unlicensed=len(found) - len(kept),
+        capped=len(clean) - len(added),
+        held_out=held_out.num_rows,
+    )
+
+
+def _base(workspace: Workspace, portraits: Iterable[Row], verdicts: Mapping[Key, str], mix: Mix) -> list[Row]:
+    """What is trained on as a whole: the training split or a share of it, and further splits but for suspect labels."""
+    base = [row for row in portraits if row["split"] in mix.splits]
+    if mix.replay < 1:
+        base = [row for row in base if unit_hash("replay", mix.seed, row["sample_id"]) < mix.replay]
+    if "pool" not in mix.splits:
+        return base
+    rows = workspace.catalog.read("selections", where="triage = 'suspect_label'").to_pylist()
+    suspects = {_key(row) for row in rows if verdicts.get(_key(row)) is None}
+    return [row for row in base if _key(row) not in suspects]
+
+
+def _most(base: int, hard_share: float | None) -> int | None:
+    """How many hard cases fit beside so many others; None for any number.
+
+    >>> _most(30, 0.25), _most(30, None), _most(30, 1.0)
+    (10, None, None)
+    """
+    if hard_share is None or hard_share >= 1:
+        return None
+    return int(base * hard_share / (1 - hard_share))
+
+
+def _weighed(kept: list[Row], hard: Mapping[str, float | None], hard_weight: float) -> pa.Table:
+    """The rows sorted by id, with their column `weight`: 1, or a hard case's own times what all of them weigh."""
     table = _table(sorted(kept, key=lambda row: str(row["sample_id"])))
-    column = pa.array([float(weights.get(name, 1.0)) for name in table["sample_id"].to_pylist()], pa.float32())
-    used = sum(row["sample_id"] in names for row in hard)
-    return TrainingSet(table.append_column("weight", column), used, leaks, len(found) - len(kept))
+    own = {name: (1.0 if weight is None else weight) * hard_weight for name, weight in hard.items()}
+    weights = [float(own.get(name, 1.0)) for name in table["sample_id"].to_pylist()]
+    return table.append_column("weight", pa.array(weights, pa.float32()))
 
 
 def _licensed(found: list[Row], known: Iterable[Row], licences: Sequence[str]) -> list[Row]:
@@ -111,10 +193,12 @@ def _licensed(found: list[Row], known: Iterable[Row], licences: Sequence[str]) -
 
 def leaks_into(workspace: Workspace, samples: pa.Table) -> list[Duplicate]:
     """The near-duplicates of test and val portraits among the samples: what the leakage gate takes out."""
-    held_out = workspace.catalog.read(
-        "samples", where="kind = 'portrait' AND split IN ('test', 'val') AND status = 'present'"
-    )
-    return near_duplicates.find_duplicates(workspace, samples, held_out)
+    return near_duplicates.find_duplicates(workspace, samples, _held_out(workspace, _HELD_OUT))
+
+
+def _held_out(workspace: Workspace, splits: Sequence[str]) -> pa.Table:
+    listed = ", ".join(f"'{split}'" for split in splits) or "NULL"
+    return workspace.catalog.read("samples", where=f"kind = 'portrait' AND split IN ({listed}) AND status = 'present'")
 
 
 def accepted(selection: Iterable[Row], verdicts: Mapping[Key, str]) -> list[Row]:
@@ -168,6 +252,19 @@ def backgrounds_of(folder: Path) -> pa.Table:
     """The backgrounds that a version saw while it was trained, by id and hash; none where there is no such file."""
     file = folder / "backgrounds.parquet"
     return pq.read_table(file) if file.exists() else pq.read_table(folder / "training.parquet").slice(0, 0)
+
+
+def ever_trained_on(workspace: Workspace) -> set[str]:
+    """The sample_ids that any version was trained on that others are still compared with; lost folders apart.
+
+    A version that was trained on held-out samples as well is the last of its line and compared with none.
+    """
+    found: set[str] = set()
+    for model in all_models(workspace.catalog):
+        folder = workspace.resolve(model["uri"])
+        if not model["metrics"].get("final") and (folder / "training.parquet").is_file():
+            found |= set(trained_on(folder)["sample_id"].to_pylist())
+    return found
 
 
 def minable(workspace: Workspace, folder: Path) -> tuple[pa.Table, int]:

@@ -32,9 +32,14 @@ def status(common: Common) -> None:
     if found["models"]:
         say("models:")
         say_table(
-            ("name", "test mIoU", ""),
-            [(row["name"], row["miou_image"], "promoted" if row["promoted"] else "") for row in found["models"]],
+            ("name", "round", "test mIoU", ""),
+            [
+                (row["name"], row["round"], row["miou_image"], "promoted" if row["promoted"] else row["arm"])
+                for row in found["models"]
+            ],
         )
+    for training in found["unfinished_trainings"]:
+        say(f"a training was begun and is kept up to epoch {training['epoch']}: {training['training_key'][:8]}")
     if found["selections"]:
         say("selections:")
         say_table(

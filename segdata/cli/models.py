@@ -41,7 +41,7 @@ def list_(common: Common) -> None:
                 row["metrics"]["val"]["miou_image"],
                 row["metrics"]["test"]["miou_image"],
                 row["metrics"]["test"]["boundary_iou"],
-                "promoted" if row["promoted"] else "",
+                "promoted" if row["promoted"] else row["arm"],
             )
             for row in found
         ],

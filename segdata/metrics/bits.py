@@ -140,9 +140,8 @@ class Components:
 
     def areas(self) -> NDArray[np.float64]:
         """(N,): of each component its pixels, an exact number, in the place of its first run; 0 in the others."""
-        weights = (self.stop - self.start).astype(np.float64)
-        sums: NDArray[np.float64] = np.bincount(self.first, weights, len(self.first))
-        return sums
+        lengths = (self.stop - self.start).astype(np.float64)
+        return np.bincount(self.first, lengths, len(self.first)).astype(np.float64, copy=False)
 
     def only(self, first: int) -> Components:
         """The runs of one component."""

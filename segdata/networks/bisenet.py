@@ -1,10 +1,20 @@
 """BiSeNet v1: a shallow path that keeps the detail, a deep one that knows the context, and their fusion.
 
 Source:
-    Yu et al., "BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation", ECCV 2018.
+    Yu et al., "BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation", ECCV 2018: figure 2 is the
+    network (a), the attention refinement (b) and the feature fusion (c); sections 3.1 to 3.3 explain its parts.
 
-Departures: one foreground logit instead of a channel a class; the refined features of the context path keep the
-backbone's channels, as in the widely copied ooooverflow/BiSeNet, so that its checkpoints can be loaded.
+Departures from the paper, most of them those of the widely copied ooooverflow/BiSeNet, so that its checkpoints load:
+
+- One foreground logit instead of a channel a class: softmax over two channels is the sigmoid of their difference.
+- The backbone is any timm network, where the paper has Xception39 and ResNet18; ResNet101 is the reference here.
+- The refined features keep the backbone's channels, and both are enlarged to stride 8 and concatenated there, where the
+  paper joins those of the last two stages in an incomplete U-shape (section 3.2).
+- The backbone's global average multiplies the refined features of stride 32; the paper says that it is combined with
+  them, and not how.
+- Heads are one 1x1 convolution. That before the enlargement is the same as that after it, and cheaper: both are linear,
+  and the weights of bilinear interpolation add up to one.
+- `fusion_channels` is free; it is the number of classes in checkpoints of that layout.
 """
 
 from __future__ import annotations
@@ -81,7 +91,7 @@ class ConvBlock(nn.Sequential):
 
 
 class SpatialPath(nn.Sequential):
-    """Three strided convolutions to stride 8 (section 3.1)."""
+    """Three strided convolutions to stride 8, each with batch norm and ReLU (section 3.1, figure 2a on the left)."""
 
     def __init__(self) -> None:
         sizes = (3, *_SPATIAL_CHANNELS)
@@ -89,7 +99,7 @@ class SpatialPath(nn.Sequential):
 
 
 class AttentionRefinement(nn.Module):
-    """Weighs channels by what the whole image says of them (section 3.2)."""
+    """Weighs channels by what the whole image says of them (section 3.2, figure 2b): pool, 1x1, batch norm, sigmoid."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -103,7 +113,10 @@ class AttentionRefinement(nn.Module):
 
 
 class FeatureFusion(nn.Module):
-    """Joins detail and context, and weighs the result's channels (section 3.3)."""
+    """Joins detail and context, and weighs the result's channels (section 3.3, figure 2c).
+
+    The weights are pool, 1x1, ReLU, 1x1, sigmoid of the joined features; what they weigh is added to these.
+    """
 
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()

@@ -71,6 +71,18 @@ def load_into(network: torch.nn.Module, path: Path) -> None:
     network.load_state_dict({name: weights.get(name, tensor) for name, tensor in wanted.items()})
 
 
+def holds_whole_network(path: Path) -> bool:
+    """Whether a file holds a whole BiSeNet, in our layout or ooooverflow's, and not a backbone alone.
+
+    Raises:
+        CheckpointError: It is there and can't be read.
+    """
+    if not path.is_file():
+        return False
+    weights = load_weights(path)
+    return is_overflow_layout(weights) or any(name.startswith("spatial_path.") for name in weights)
+
+
 def is_overflow_layout(weights: Mapping[str, torch.Tensor]) -> bool:
     """Whether a state dict is named as in ooooverflow/BiSeNet and its many copies."""
     return any(name.startswith(_OVERFLOW_MARK) for name in weights)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch.nn import functional
 
 Loss = Literal["ce+dice", "ce", "dice"]
+Pool = Callable[[torch.Tensor], torch.Tensor]
+"""Makes of a process's sums those of all processes, where several share a batch; gradients flow through."""
+
+
+def own_sums(sums: torch.Tensor) -> torch.Tensor:
+    """The sums as they are: one process has the whole batch."""
+    return sums
 
 
 def cross_entropy(logits: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
@@ -26,7 +34,7 @@ def cross_entropy(logits: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
     return functional.binary_cross_entropy_with_logits(logits, alpha)
 
 
-def dice(logits: torch.Tensor, alpha: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
+def dice(logits: torch.Tensor, alpha: torch.Tensor, smooth: float = 1.0, pool: Pool = own_sums) -> torch.Tensor:
     """1 - (2 Σpa + s) / (Σp² + Σa² + s), over all pixels of the batch together.
 
     The squares make a perfect soft prediction, p = a, cost nothing, which sums without squares would not.
@@ -39,6 +47,7 @@ def dice(logits: torch.Tensor, alpha: torch.Tensor, smooth: float = 1.0) -> torc
         logits: (N, 1, H, W).
         alpha: (N, 1, H, W) in [0, 1].
         smooth: keeps a batch without any person defined.
+        pool: adds up the sums of all processes that have a part of the batch.
 
     Source:
         Milletari et al., "V-Net", 3DV 2016, equation for D.
@@ -47,13 +56,17 @@ def dice(logits: torch.Tensor, alpha: torch.Tensor, smooth: float = 1.0) -> torc
     0.0
     """
     probability = logits.sigmoid()
-    overlap = 2 * (probability * alpha).sum() + smooth
-    total = probability.square().sum() + alpha.square().sum() + smooth
-    return 1 - overlap / total
+    overlap, total = 2 * (probability * alpha).sum(), probability.square().sum() + alpha.square().sum()
+    sums = pool(torch.stack([overlap, total])) + smooth
+    return 1 - sums[0] / sums[1]
 
 
 def segmentation_loss(
-    outputs: tuple[torch.Tensor, ...], alpha: torch.Tensor, kind: Loss = "ce+dice", aux_weight: float = 1.0
+    outputs: tuple[torch.Tensor, ...],
+    alpha: torch.Tensor,
+    kind: Loss = "ce+dice",
+    aux_weight: float = 1.0,
+    pool: Pool = own_sums,
 ) -> torch.Tensor:
     """The main head's loss plus `aux_weight` times each auxiliary head's.
 
@@ -62,19 +75,20 @@ def segmentation_loss(
         alpha: (N, 1, H, W) in [0, 1].
         kind: cross-entropy, Dice, or their sum.
         aux_weight: 1 in the BiSeNet paper (equation 2).
+        pool: as `dice` takes it.
 
     Raises:
         ValueError: An unknown kind.
     """
-    main, *auxiliary = (_head_loss(logits.float(), alpha, kind) for logits in outputs)
+    main, *auxiliary = (_head_loss(logits.float(), alpha, kind, pool) for logits in outputs)
     return main + aux_weight * sum(auxiliary, torch.zeros_like(main))
 
 
-def _head_loss(logits: torch.Tensor, alpha: torch.Tensor, kind: Loss) -> torch.Tensor:
+def _head_loss(logits: torch.Tensor, alpha: torch.Tensor, kind: Loss, pool: Pool) -> torch.Tensor:
     if kind == "ce":
         return cross_entropy(logits, alpha)
     if kind == "dice":
-        return dice(logits, alpha)
+        return dice(logits, alpha, pool=pool)
     if kind == "ce+dice":
-        return cross_entropy(logits, alpha) + dice(logits, alpha)
+        return cross_entropy(logits, alpha) + dice(logits, alpha, pool=pool)
     raise ValueError(f"no loss {kind!r}; there are ce+dice, ce and dice")

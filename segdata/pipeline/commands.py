@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segdata.catalog import models, splits
-from segdata.catalog.training_sets import minable, training_set
+from segdata.catalog.training_sets import ever_trained_on, minable, training_set
 from segdata.catalog.workspace import RunContext
 from segdata.errors import SourceError, TooFewSamplesError, UsageError
 from segdata.ingest.recipe import SourceRecipe
 from segdata.pipeline.backgrounds import usable_backgrounds
+from segdata.pipeline.jobs import Plan, refuse_leaks
 from segdata.pipeline.recipe import Recipe
 from segdata.pipeline.session import Record, Session
-from segdata.pipeline.training import Plan, Trained, train_version
+from segdata.pipeline.training import Trained, train_version
 
 if TYPE_CHECKING:
     from segdata.predict.pictures import PictureOptions
@@ -101,7 +102,7 @@ def fuse_into(
     from segdata.fuse.preview import preview as draw_preview
     from segdata.fuse.run import run as run_fuse
 
-    context = _with_val_cut(context, recipe)
+    context = with_val_cut(context, recipe)
     where = "kind = 'portrait' AND split = 'train' AND status = 'present'"
     portraits = context.catalog.read("samples", where=where)
     backgrounds, veto = usable_backgrounds(context, recipe, model)
@@ -124,18 +125,29 @@ def train(session: Session, as_of: str | None = None) -> Record:
     return record
 
 
-def train_first(context: RunContext, recipe: Recipe) -> tuple[Trained | None, dict[str, Any]]:
-    """Train the first version, as part of a run; nothing is trained in a dry run."""
-    context = _with_val_cut(context, recipe)
+def train_first(context: RunContext, recipe: Recipe, arm: str = "") -> tuple[Trained | None, dict[str, Any]]:
+    """Train the first version, as part of a run; nothing is trained in a dry run.
+
+    Args:
+        context: of the run.
+        recipe: the whole of it.
+        arm: of an experiment, where it is one: such a version is never promoted.
+
+    Raises:
+        TooFewSamplesError: Nothing to train on.
+        GateRefusedError: `guard.strict_leaks`, and there are some.
+    """
+    context = with_val_cut(context, recipe)
     samples = training_set(context.workspace, (), recipe.train.fusion == "rendered", recipe.train.licences)
     if recipe.train.fusion == "rendered" and "composite" not in samples.rows["kind"].to_pylist():
         raise TooFewSamplesError(
             'train: train.fusion = "rendered" needs composites and the catalog has none; run: segdata fuse'
         )
+    refuse_leaks(samples, recipe)
     if context.dry_run:
         return None, samples.counts()
-    trained = train_version(context, recipe, Plan(samples))
-    return trained, trained.to_json(len(samples.leaks))
+    trained = train_version(context, recipe, Plan(samples, arm=arm))
+    return trained, trained.to_json(samples)
 
 
 def mine(session: Session, model: str | None = None, as_of: str | None = None) -> Record:
@@ -250,13 +262,13 @@ def model_folder(context: RunContext, wanted: str | None) -> Path:
     return context.workspace.resolve(find_model(context, wanted)["uri"])
 
 
-def _with_val_cut(context: RunContext, recipe: Recipe) -> RunContext:
+def with_val_cut(context: RunContext, recipe: Recipe) -> RunContext:
     """Cut val; in memory alone where nothing may be written, or where what is read is how things once were."""
-    catalog, fraction = context.catalog, recipe.train.val_fraction
+    catalog, fraction, trained = context.catalog, recipe.train.val_fraction, ever_trained_on(context.workspace)
     if not context.dry_run and "samples" not in catalog.held:
-        splits.cut_val(catalog, fraction, recipe.seed)
+        splits.cut_val(catalog, fraction, trained)
         return context
-    samples = splits.with_val_cut(catalog.read("samples"), fraction, recipe.seed)
+    samples = splits.with_val_cut(catalog.read("samples"), fraction, trained)
     return context.reading(catalog.holding("samples", samples))
 
 

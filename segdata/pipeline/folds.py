@@ -20,8 +20,9 @@ from segdata.catalog.splits import unit_hash
 from segdata.catalog.training_sets import TrainingSet, trained_on
 from segdata.catalog.workspace import RunContext
 from segdata.errors import TooFewSamplesError
+from segdata.pipeline.jobs import Plan
 from segdata.pipeline.recipe import Recipe
-from segdata.pipeline.training import Plan, train_version
+from segdata.pipeline.training import train_version
 from segdata.records import Progress
 
 Row = dict[str, Any]

@@ -6,7 +6,7 @@ correction over all slices, lies wholly below minus the tolerance: noise refuses
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,10 +16,7 @@ import pyarrow as pa
 from segdata.catalog.tables import Catalog
 from segdata.metrics.bootstrap import holm, paired_bootstrap
 from segdata.pipeline.recipe import GuardRecipe
-
-_SMALL = 0.15  # of the image
-
-Row = Mapping[str, Any]
+from segdata.pipeline.slices import slices_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Comparison:
     """New minus old mIoU on one slice.
 
     Attributes:
-        slice: `overall`, `holes`, `small subjects` or `dataset <name>`.
+        slice: `overall`, `holes`, `small subjects`, `soft edges` or `dataset <name>`.
         images: how many there are in it.
         mean, low, high: of the difference, with its interval.
         worse: whether the slice refuses the new version.
@@ -80,7 +77,7 @@ def judge_differences(
 ) -> Judgement:
     """The pure part: rows of `samples` and each one's new minus old mIoU."""
     found = []
-    for name, belongs in _slices(rows).items():
+    for name, belongs in slices_of(rows).items():
         values = np.array([differences[row["sample_id"]] for row in rows if belongs(row)])
         if values.size >= (2 if name == "overall" else recipe.slice_size):
             found.append((name, values, paired_bootstrap(values, seed=seed, null=-recipe.tolerance)))
@@ -100,18 +97,6 @@ def judge_differences(
             for (name, values, interval), p_value in zip(found, adjusted, strict=True)
         )
     )
-
-
-def _slices(rows: list[dict[str, Any]]) -> dict[str, Callable[[Row], bool]]:
-    slices: dict[str, Callable[[Row], bool]] = {
-        "overall": bool,
-        "holes": lambda row: bool(row["hole_count"]),
-        "small subjects": lambda row: (row["foreground_fraction"] or 0) < _SMALL,
-    }
-    datasets = sorted({row["dataset"] for row in rows})
-    if len(datasets) > 1:
-        slices |= {f"dataset {name}": lambda row, name=name: row["dataset"] == name for name in datasets}  # type: ignore[misc]
-    return slices
 
 
 def _miou_by_sample(catalog: Catalog, scorer: str) -> dict[str, float]:

@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -48,8 +48,22 @@ class RetrainRecipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    start: Literal["version", "pretrained"] = Field(
+        default="version",
+        description="go on from the version's weights, or begin again from the spec's pretrained ones with all epochs",
+    )
     max_epochs: int | None = Field(
         default=None, ge=1, description="train.epochs, but at most this many: it starts from trained weights"
+    )
+    hard_share: float | None = Field(
+        default=None, gt=0, le=1, description="hard cases are at most this share of the portraits, the worst first"
+    )
+    hard_weight: float = Field(default=1.0, gt=0, le=100, description="how much a hard case counts, against 1")
+    replay: float = Field(
+        default=1.0, ge=0, le=1, description="share of the training split that is shown again beside the hard cases"
+    )
+    seeds: int = Field(
+        default=1, ge=1, le=100, description="trainings of each arm of a comparison; fewer than 3 support no claim"
     )
 
 
@@ -62,7 +76,10 @@ class GuardRecipe(BaseModel):
         default=0.002, ge=0, le=1, description="mIoU that a new version may lose, overall or on a slice"
     )
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="of the interval, before Holm's correction")
-    slice_size: int = Field(default=20, ge=2, description="slices of fewer val images are not judged")
+    slice_size: int = Field(default=20, ge=2, description="slices of fewer images are not judged")
+    strict_leaks: bool = Field(
+        default=False, description="refuse to train where near-duplicates of held-out samples would be left out"
+    )
 
 
 class LoopRecipe(BaseModel):
@@ -72,7 +89,14 @@ class LoopRecipe(BaseModel):
 
     rounds: int = Field(default=3, ge=0, description="rounds of mining and retraining at most")
     gain: float = Field(
-        default=0.0, ge=-1, le=1, description="stop after a round that gained no more than this mIoU on val"
+        default=0.0,
+        ge=-1,
+        le=1,
+        description="stop after a round that beat its control by no more than this mIoU on val, or, without a control, "
+        "the version before it",
+    )
+    control: bool = Field(
+        default=True, description="train a control in each round, with as many random images: twice the training"
     )
 
 
@@ -86,6 +110,15 @@ class AblationRow(BaseModel):
         default_factory=dict, description="the recipe's keys that differ, such as train.loss"
     )
     mined: bool = Field(default=False, description="whether hard cases are mined and added: one round of the loop")
+    control: bool = Field(
+        default=False, description="add as many random images of the pool instead as mining with these keys would"
+    )
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> AblationRow:
+        if self.mined and self.control:
+            raise ValueError("a row is mined or its control, not both; give the control a row of its own")
+        return self
 
 
 class Recipe(BaseModel):
@@ -118,12 +151,24 @@ class Recipe(BaseModel):
     def for_retraining(self) -> Recipe:
         """The recipe of a training that starts from trained weights: `retrain.max_epochs` caps its epochs.
 
+        One that begins again from pretrained weights has them all.
+
         >>> recipe = Recipe(train=TrainRecipe(epochs=60), retrain=RetrainRecipe(max_epochs=20))
         >>> recipe.for_retraining().train.epochs
         20
         """
+        if self.retrain.start == "pretrained":
+            return self
         epochs = min(self.train.epochs, self.retrain.max_epochs or self.train.epochs)
         return self.model_copy(update={"train": self.train.model_copy(update={"epochs": epochs})})
+
+    def with_seed(self, number: int) -> Recipe:
+        """The recipe of a comparison's training with another seed; number 0 is this recipe.
+
+        >>> Recipe(seed=5).with_seed(2).seed
+        7
+        """
+        return self.model_copy(update={"seed": (self.seed + number) % 2**31})
 
     def to_json(self) -> dict[str, Any]:
         """The resolved recipe, as the `runs` table keeps it."""

@@ -34,6 +34,8 @@ def status(session: Session) -> dict[str, Any]:
             "name": row["name"],
             "model_id": row["model_id"],
             "promoted": bool(row["promoted"]),
+            "round": row["metrics"].get("round", 0),
+            "arm": row["metrics"].get("arm") or row["metrics"].get("final") or "",
             "miou_image": row["metrics"].get("test", {}).get("miou_image"),
         }
         for row in all_models(catalog)
@@ -44,10 +46,21 @@ def status(session: Session) -> dict[str, Any]:
         "samples": catalog.query(_COUNTS).to_pylist(),
         "rejects": catalog.query(_REJECTS).to_pylist(),
         "models": models,
+        "unfinished_trainings": unfinished(session),
         "selections": catalog.query(_SELECTIONS).to_pylist(),
         "runs": [{**row, "going_on": is_going_on(row)} for row in catalog.query(_RUNS).to_pylist()],
     }
     return {**found, "next": next_commands(catalog, found, session.recipe.train.fusion)}
+
+
+def unfinished(session: Session) -> list[dict[str, Any]]:
+    """Trainings that were begun and whose version is not there yet: their key, and the last epoch that is kept."""
+    found = []
+    for folder in sorted((session.workspace.models / ".training").glob("*")):
+        epochs = sorted(int(path.stem.partition("-")[2]) for path in folder.glob("epoch-*.pt"))
+        if epochs:
+            found.append({"training_key": folder.name, "epoch": epochs[-1]})
+    return found
 
 
 def next_commands(catalog: Catalog, found: dict[str, Any], fusion: str) -> list[str]:
@@ -68,7 +81,10 @@ def next_commands(catalog: Catalog, found: dict[str, Any], fusion: str) -> list[
         if fusion == "rendered" and not any(kind == "composite" for kind, _ in kinds):
             advice.append("segdata fuse   # train.fusion is rendered, and nothing is")
         return [*advice, "segdata train   # nothing is trained yet (or segdata run: the whole loop)"]
-    promoted = next((row for row in models if row["promoted"]), models[-1])
+    line = [row for row in models if not row["arm"]]
+    if not line:
+        return [*advice, "segdata train   # there are only arms of experiments, and none of them is promoted"]
+    promoted = next((row for row in line if row["promoted"]), line[-1])
     if ("portrait", "pool") not in kinds:
         return [*advice, "segdata ingest   # there is no pool to mine"]
     mined = _mined_with(catalog, promoted["model_id"])

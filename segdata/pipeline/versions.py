@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from segdata.catalog import models
+from segdata.catalog.splits import check_test_pin
 from segdata.catalog.workspace import RunContext
 from segdata.errors import CatalogError, CheckpointError, TooFewSamplesError, UsageError
 from segdata.inference.model_folder import CARD, TRAINING, model_id_of
@@ -79,6 +80,7 @@ def compare_models(session: Session, first: str, second: str) -> Row:
     Raises:
         UsageError: No such version, or twice the same.
         TooFewSamplesError: Neither val nor test has an image.
+        CatalogError: They were measured on different test splits, or the test split has changed since.
     """
     rows = [_find(_looking(session), wanted) for wanted in (first, second)]
     if rows[0]["model_id"] == rows[1]["model_id"]:
@@ -88,6 +90,8 @@ def compare_models(session: Session, first: str, second: str) -> Row:
         split: catalog.read("samples", where=f"kind = 'portrait' AND status = 'present' AND split = '{split}'")
         for split in _SPLITS
     }
+    for row in rows:
+        check_test_pin(row["test_pin"], held["test"])
     samples = pa.concat_tables(held.values())
     if samples.num_rows == 0:
         raise TooFewSamplesError("models compare: no portraits with split val or test; run: segdata ingest, train")
@@ -116,7 +120,7 @@ def promote_model(session: Session, wanted: str) -> Record:
     """Make a version the promoted one, whatever the guard said of it: what it said is told.
 
     Raises:
-        UsageError: No such version, or the control arm of an experiment.
+        UsageError: No such version, the arm of an experiment, or one that was trained on held-out samples.
         CheckpointError: The folder is gone, or holds other weights than were recorded.
         CatalogError: Somebody else promoted another one meanwhile.
     """
@@ -125,6 +129,11 @@ def promote_model(session: Session, wanted: str) -> Record:
         row = _find(context, wanted)
         if row["metrics"].get("arm"):
             raise UsageError(f"models promote: {row['name']} is the arm {row['metrics']['arm']!r} of an experiment")
+        if row["metrics"].get("final"):
+            raise UsageError(
+                f"models promote: {row['name']} was trained on held-out samples, so nothing that follows could be "
+                f"compared with it; use it as it is: segdata predict --model {row['name']}, segdata export model"
+            )
         folder = session.workspace.resolve(row["uri"])
         if (now := model_id_of(folder)) != row["model_id"]:
             raise CheckpointError(
@@ -185,6 +194,7 @@ def _summary(row: Row) -> Row:
         "hard": metrics.get("selected"),
         "metrics": {split: {key: metrics.get(split, {}).get(key) for key in _METRICS} for split in _SPLITS},
         "promoted": bool(row["promoted"]),
+        "arm": metrics.get("arm") or metrics.get("final") or "",
     }
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from segdata.report import charts, figures, text
+from segdata.imaging import figures
+from segdata.report import charts, text
 from segdata.report.pictures import Picture
 from segdata.report.plan import Case
+from segdata.report.proofs import Proof
 from segdata.report.summaries import Overview, Pool, SelectionSummary
 from segdata.report.versions import Comparison, Version
 from segdata.report.vetoes import Veto
@@ -57,6 +59,7 @@ class PageFacts:
         histogram_scale: linear, log or auto.
         leaders: cards of the hard gallery shown large.
         veto: what a version said about the backgrounds; None where none was asked.
+        proof: what mining was worth against its control; None without one.
     """
 
     title: str
@@ -72,6 +75,7 @@ class PageFacts:
     histogram_scale: str = "auto"
     leaders: int = 2
     veto: Veto | None = None
+    proof: Proof | None = None
 
 
 def render(facts: PageFacts) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segdata.records import Progress
-from segdata.report import plan, summaries, versions, vetoes
+from segdata.report import plan, proofs, summaries, versions, vetoes
 from segdata.report.page import Card, Galleries, PageFacts, render
 from segdata.report.pictures import Picture, canvas_for, case_pictures, change_pictures, photo_only
 from segdata.report.plan import Case, Key
@@ -109,7 +109,7 @@ def run(context: RunContext, recipe: ReportRecipe) -> ReportResult:
 
     recipe = recipe.limited(context.limit)
     tables = _read_tables(context.catalog)
-    known = versions.read_versions(tables.models, _sizes(tables.selections))
+    known = versions.read_versions(proofs.without_arms(tables.models), _sizes(tables.selections))
     comparison = versions.compare(known)
     selection = plan.choose_selection(tables.selections, tables.runs, recipe.selection)
     compared = _Compared.of(known, comparison, tables.scored)
@@ -127,6 +127,7 @@ def run(context: RunContext, recipe: ReportRecipe) -> ReportResult:
         selection=_summarise(selection, scores),
         galleries=galleries,
         veto=vetoes.newest_veto(tables.runs),
+        proof=proofs.newest_proof(tables.models),
         runs=summaries.newest_runs(tables.runs, context.run_id, recipe.runs),
         histogram_scale=recipe.histogram,
     )

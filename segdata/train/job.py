@@ -30,6 +30,7 @@ class TrainingJob:
         destination: the version folder to create.
         fusion_ratio: probability that a fetch is fused online: `[fuse] ratio`; None unless `fusion = "online"`.
         fusion_people: the fewest and the most people of a fused fetch: `[fuse] people`.
+        keep_state: leave the last checkpoint, so that the version can be written again at no cost.
     """
 
     name: str
@@ -44,6 +45,7 @@ class TrainingJob:
     destination: Path
     fusion_ratio: float | None = None
     fusion_people: tuple[int, int] = (1, 1)
+    keep_state: bool = False
 
 
 @dataclass(frozen=True)

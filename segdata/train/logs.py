@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ from segdata.train.job import EpochRecord
 
 _PICTURES_EVERY = 5
 
+_log = logging.getLogger("segdata.train")
+
 
 class TrainingLog:
     """Scalars under a folder: loss by step, mIoU, learning rate and seconds by epoch; and what val images look like.
+
+    Curves are not worth a training: where they can't be written, that is said once, and the training goes on.
 
     Args:
         folder: one for each version, so that versions are curves beside each other.
@@ -31,13 +36,10 @@ class TrainingLog:
 
     def step(self, step: int, loss: float) -> None:
         """The loss of one step."""
-        if self._writer is not None:
-            self._writer.add_scalar("train/loss", loss, step)
+        self._attempt(lambda writer: writer.add_scalar("train/loss", loss, step))
 
     def epoch(self, record: EpochRecord, step: int) -> None:
         """What an epoch came to."""
-        if self._writer is None:
-            return
         values = {
             "epoch/train_loss": record.train_loss,
             "epoch/val_miou": record.val_miou,
@@ -45,10 +47,14 @@ class TrainingLog:
             "epoch/seconds": record.seconds,
             "epoch/waiting_seconds": record.waiting_seconds,
         }
-        for name, value in values.items():
-            if value is not None:
-                self._writer.add_scalar(name, value, step)
-        self._writer.flush()
+
+        def write(writer: Any) -> None:
+            for name, value in values.items():
+                if value is not None:
+                    writer.add_scalar(name, value, step)
+            writer.flush()
+
+        self._attempt(write)
 
     def wants_pictures(self, epoch: int) -> bool:
         """Whether this epoch's are shown: the first's, and then every fifth's, since pictures are large."""
@@ -56,11 +62,23 @@ class TrainingLog:
 
     def pictures(self, pictures: Sequence[Image], step: int) -> None:
         """Val images, each beside its label and its prediction."""
-        for number, picture in enumerate(pictures):
-            self._writer.add_image(f"val/image, label, prediction {number}", picture, step, dataformats="HWC")
-        self._writer.flush()
+
+        def write(writer: Any) -> None:
+            for number, picture in enumerate(pictures):
+                writer.add_image(f"val/image, label, prediction {number}", picture, step, dataformats="HWC")
+            writer.flush()
+
+        self._attempt(write)
 
     def close(self) -> None:
         """Write what is buffered."""
-        if self._writer is not None:
-            self._writer.close()
+        self._attempt(lambda writer: writer.close())
+
+    def _attempt(self, write: Callable[[Any], None]) -> None:
+        if self._writer is None:
+            return
+        try:
+            write(self._writer)
+        except OSError as error:
+            self._writer = None
+            _log.warning("train: TensorBoard's curves end here: they can't be written (%s)", error.strerror or error)

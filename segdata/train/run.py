@@ -35,7 +35,8 @@ def run(context: RunContext, recipe: TrainRecipe, job: TrainingJob) -> TrainResu
     """Train a version and write its folder.
 
     After each epoch the state is kept under `models/.training/<training_key>/`: the same call after a kill goes on
-    from there to the same result, and removes it in the end. The epoch with the best val mIoU is what is written;
+    from there to the same result, and removes it in the end; with `job.keep_state` it stays until `discard_state`, and
+    the call can be repeated at no cost. The epoch with the best val mIoU is what is written;
     the weights that a retraining starts from are no candidate. Without val samples it is the last epoch.
 
     Args:
@@ -64,6 +65,15 @@ def run(context: RunContext, recipe: TrainRecipe, job: TrainingJob) -> TrainResu
         logs = context.workspace.reports / "tensorboard" / job.destination.name
         course = train_epochs(parts, lambda step: TrainingLog(logs, fabric.is_global_zero, step))
         return _finish(context, recipe, job, spec, parts, course)
+
+
+def discard_state(context: RunContext, job: TrainingJob) -> None:
+    """Remove what an interrupted training would go on from: nothing that depends on it is missing any more."""
+    _state_folder(context, job).remove()
+
+
+def _state_folder(context: RunContext, job: TrainingJob) -> TrainingFolder:
+    return TrainingFolder(context.workspace.models / ".training" / job.training_key)
 
 
 def _check_job(recipe: TrainRecipe, job: TrainingJob) -> None:
@@ -133,7 +143,7 @@ def _parts(context: RunContext, recipe: TrainRecipe, job: TrainingJob, spec: Mod
             workspace, rows, recipe, context.seed, (input_hw, spec.resize), cache, online, backgrounds
         ),
         validation=Validation(workspace, job.val.to_pylist(), spec, context.workers, cache),
-        folder=TrainingFolder(workspace.models / ".training" / job.training_key),
+        folder=_state_folder(context, job),
         seed=context.seed,
         threads=context.workers,
         patience=recipe.patience,
@@ -154,7 +164,8 @@ def _finish(
         network = parts.trainer.network.to("cpu").eval()
         hashes = training_hashes(job.training), training_hashes(job.backgrounds)
         write_version(job.destination, network, spec, model_card(card), *hashes)
-        parts.folder.remove()
+        if not job.keep_state:
+            parts.folder.remove()
     fabric.barrier()
     return TrainResult(
         folder=job.destination,

@@ -42,6 +42,7 @@ class TrainingState:
         records: one for each finished epoch.
         best_epoch: whose weights are kept so far.
         average: the moving average of the weights, where there is one: then it is what is judged and kept.
+        scaler: how fp16's loss is scaled by now; empty in other precisions.
     """
 
     epoch: int
@@ -52,6 +53,7 @@ class TrainingState:
     records: tuple[EpochRecord, ...]
     best_epoch: int
     average: Mapping[str, torch.Tensor] | None = None
+    scaler: Mapping[str, Any] | None = None
 
 
 class TrainingFolder:

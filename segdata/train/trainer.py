@@ -86,7 +86,7 @@ class Trainer:
         """Take the epoch's steps.
 
         Raises:
-            DataError: The loss is no longer a number.
+            DataError: The loss is no longer a number, or a weight is none.
         """
         self._wrapped.train()
         losses: list[float] = []
@@ -106,6 +106,7 @@ class Trainer:
                 self.average.update(self.step)
             on_step(self.step, losses[-1] if losses else math.nan)
         losses.append(self._checked(pending, epoch))
+        self._check_weights(epoch)
         return EpochRun(self._mean_over_processes(sum(losses) / len(losses)), rate, waiting)
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -135,7 +136,8 @@ class Trainer:
         network = _on_cpu(self.network.state_dict())
         average = None if self.average is None else _on_cpu(self.average.state_dict())
         optimizer = self.optimizer.state_dict()
-        return TrainingState(epoch, self.step, network, optimizer, random, records, best_epoch, average)
+        scaler = dict(self.fabric.strategy.precision.state_dict())
+        return TrainingState(epoch, self.step, network, optimizer, random, records, best_epoch, average, scaler)
 
     def restore(self, state: TrainingState) -> None:
         """Go on from a state, as if nothing had happened."""
@@ -145,6 +147,8 @@ class Trainer:
         self.optimizer.load_state_dict(dict(state.optimizer))
         if self.average is not None and state.average is not None:
             self.average.load_state_dict(state.average)
+        if state.scaler:
+            self.fabric.strategy.precision.load_state_dict(dict(state.scaler))
         self.step = state.step
         torch.set_rng_state(state.random["cpu"])
         if self.fabric.device.type == "cuda" and "cuda" in state.random:
@@ -172,8 +176,9 @@ class Trainer:
     def _loss(self, outputs: Any, alpha: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """The batch's loss; or with weights, the mean of each sample's loss times its weight.
 
-        Dice over a batch counts its pixels together, small subjects least. Weights need a Dice for each sample, so a
-        training that has any uses that throughout. Cross-entropy is the same either way.
+        Dice over a batch counts its pixels together, small subjects least, and over those of all processes. Weights
+        need a Dice for each sample, so a training that has any uses that throughout. Cross-entropy is the same either
+        way.
         """
         import torch
 
@@ -181,13 +186,25 @@ class Trainer:
 
         kind, aux = self.recipe.loss, self.recipe.aux_weight
         if not self._weighted:
-            return segmentation_loss(outputs, alpha, kind=kind, aux_weight=aux)
+            return segmentation_loss(outputs, alpha, kind=kind, aux_weight=aux, pool=self._pooled)
         each = [
             weight
             * segmentation_loss(tuple(o[i : i + 1] for o in outputs), alpha[i : i + 1], kind=kind, aux_weight=aux)
             for i, weight in enumerate(weights.tolist())
         ]
         return torch.stack(each).mean()
+
+    def _pooled(self, sums: torch.Tensor) -> torch.Tensor:
+        """Sums over the whole batch, of which each process of DDP has a part.
+
+        DDP averages gradients over W processes, each of which only knows that of its own part of the sum: times W, the
+        average is the gradient of the whole.
+        """
+        if self.fabric.world_size == 1:
+            return sums
+        whole = self.fabric.all_reduce(sums.detach().clone(), reduce_op="sum")
+        pooled: torch.Tensor = whole + (sums - sums.detach()) * self.fabric.world_size
+        return pooled
 
     def _mean_over_processes(self, value: float) -> float:
         """One number that all processes of DDP agree on."""
@@ -198,15 +215,28 @@ class Trainer:
         here = torch.tensor(value, dtype=torch.float32, device=self.fabric.device)
         return float(self.fabric.all_reduce(here, reduce_op="mean"))
 
+    def _check_weights(self, epoch: int) -> None:
+        """The last step's loss was a number and its gradient need not have been: such weights are never kept.
+
+        Raises:
+            DataError: Some weight is no number.
+        """
+        for name, tensor in self.network.state_dict().items():
+            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                raise DataError(self._advice(f"{name} is no longer finite", epoch))
+
     def _checked(self, loss: torch.Tensor | None, epoch: int) -> float:
         value = math.nan if loss is None else float(loss)
         if not math.isfinite(value):
-            raise DataError(
-                f"train: the loss became {value} in epoch {epoch}, near step {self.step}; lower train.learning_rate "
-                f"(now {self.recipe.learning_rate:g}), or set train.clip_norm = 1.0 or train.precision = 'fp32'; the "
-                "epochs before it are kept"
-            )
+            raise DataError(self._advice(f"the loss became {value}", epoch))
         return value
+
+    def _advice(self, trouble: str, epoch: int) -> str:
+        return (
+            f"train: {trouble} in epoch {epoch}, near step {self.step}; lower train.learning_rate (now "
+            f"{self.recipe.learning_rate:g}), or set train.clip_norm = 1.0 or train.precision = 'fp32'; the epochs "
+            "before it are kept"
+        )
 
 
 def _on_cpu(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -13,7 +13,7 @@ import pytest
 
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
-from segdata.catalog.training_sets import minable, selections_of_lineage, training_set
+from segdata.catalog.training_sets import Mix, minable, selections_of_lineage, training_set
 from segdata.catalog.workspace import Workspace
 from segdata.errors import TooFewSamplesError
 from segdata.imaging.decode import decode_image
@@ -215,3 +215,74 @@ def test_only_samples_of_an_allowed_licence_are_trained_on_and_composites_go_by_
 def test_a_licence_filter_that_leaves_nothing_is_refused(house: House) -> None:
     with pytest.raises(TooFewSamplesError, match=r"train.licences: CC0 leaves no sample to train on; .*\(not stated\)"):
         training_set(house.workspace, (), rendered=False, licences=["CC0"])
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> House:
+    """Six of train, two of val, two of test, eight of the pool; two selections, the newer one with one known case."""
+    house = House(tmp_path)
+    for number, (split, count) in enumerate([("train", 6), ("val", 2), ("test", 2), ("pool", 8)]):
+        for one in range(count):
+            house.add(f"p/{split}{one}", split, picture(10 * number + one))
+    house.select("old", ("p/pool0", "hard"), ("p/pool1", "hard"), ("p/pool7", "suspect_label"))
+    house.select("new", ("p/pool3", "hard"), ("p/pool2", "hard"), ("p/pool1", "hard"))
+    return house
+
+
+def mixed_of(house: House, **mix: Any) -> tuple[list[str], Any]:
+    found = training_set(house.workspace, ["old", "new"], False, mix=Mix(**mix))
+    return [name.removeprefix("p/") for name in found.rows["sample_id"].to_pylist()], found
+
+
+def test_hard_cases_beyond_their_share_are_left_out_the_oldest_and_least_bad_first(mixed: House) -> None:
+    names, found = mixed_of(mixed)
+    assert [name for name in names if name.startswith("pool")] == ["pool0", "pool1", "pool2", "pool3"]
+    names, found = mixed_of(mixed, hard_share=0.25)  # two beside six
+    assert [name for name in names if name.startswith("pool")] == ["pool2", "pool3"]
+    assert (found.hard, found.capped) == (2, 2)
+    assert mixed_of(mixed, hard_share=1.0)[1].hard == 4
+
+
+def test_hard_cases_weigh_as_the_mix_says_and_nothing_else_does(mixed: House) -> None:
+    _, found = mixed_of(mixed, hard_weight=3.0)
+    weights = dict(zip(found.rows["sample_id"].to_pylist(), found.rows["weight"].to_pylist(), strict=True))
+    assert weights["p/pool3"] == 3.0
+    assert weights["p/train0"] == 1.0
+
+
+def test_easy_samples_are_replayed_in_the_share_that_is_asked_for_and_by_seed(mixed: House) -> None:
+    def easy(**mix: Any) -> set[str]:
+        return {name for name in mixed_of(mixed, **mix)[0] if name.startswith("train")}
+
+    assert len(easy(replay=1.0)) == 6
+    assert easy(replay=0.0) == set()
+    assert easy(replay=0.5, seed=1) == easy(replay=0.5, seed=1) < easy()
+    assert len({frozenset(easy(replay=0.5, seed=seed)) for seed in range(5)}) > 1
+
+
+def test_all_data_is_all_but_test_and_labels_that_are_in_doubt(mixed: House) -> None:
+    mixed.judge("p/pool6", "label_error")
+    names, found = mixed_of(mixed, splits=("train", "val", "pool"))
+    assert {name for name in names if name.startswith("pool")} == {f"pool{n}" for n in range(6)}
+    assert {"val0", "val1"} <= set(names)
+    assert not any(name.startswith("test") for name in names)
+    assert (found.hard, found.held_out) == (4, 2)
+    mixed.judge("p/pool7", "fine")  # somebody looked: the label is right
+    assert "pool7" in mixed_of(mixed, splits=("train", "val", "pool"))[0]
+    names, found = mixed_of(mixed, splits=("train", "val", "pool", "test"))
+    assert {"test0", "test1"} <= set(names)
+    assert found.held_out == 0
+
+
+def test_near_duplicates_of_test_leak_into_a_last_version_too_and_those_of_val_no_longer(mixed: House) -> None:
+    mixed.add("q/test", "pool", picture(20))  # the picture of test0
+    mixed.add("q/val", "pool", picture(10))  # the picture of val0
+    names, found = mixed_of(mixed, splits=("train", "val", "pool"))
+    assert [leak.sample_id for leak in found.leaks] == ["q/test"]
+    assert (
+        "q/val"
+        in training_set(mixed.workspace, [], False, mix=Mix(splits=("train", "val", "pool")))
+        .rows["sample_id"]
+        .to_pylist()
+    )
+    assert "q/test" not in names

@@ -183,13 +183,13 @@ def test_a_renamed_pair_keeps_its_scores_its_verdicts_and_its_side(context: RunC
 
 def test_a_renamed_training_sample_does_not_become_val_by_its_new_name(context: RunContext, tmp_path: Path) -> None:
     ingest(context)
-    cut_val(context.catalog, 0.4, seed=0)
+    cut_val(context.catalog, 0.4)
     before = {row["sample_id"]: row["split"] for row in context.catalog.read("samples").to_pylist()}
     assert set(before.values()) == {"train", "val"}
     for number in range(3):
         rename(tmp_path, str(number), f"renamed {number}")
     ingest(context)
-    cut_val(context.catalog, 0.4, seed=0)
+    cut_val(context.catalog, 0.4)
     rows = context.catalog.read("samples", where="status = 'present'").to_pylist()
     assert {row["group_id"]: row["split"] for row in rows} == before
 

@@ -52,3 +52,44 @@ def test_holm_multiplies_by_the_hypotheses_left_and_never_falls():
     assert holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_a_single_seed_is_no_second_dimension():
+    differences = np.random.default_rng(7).normal(0.01, 0.1, 80)
+    assert paired_bootstrap(differences[None], seed=1) == paired_bootstrap(differences, seed=1)
+
+
+def test_seeds_that_disagree_widen_the_interval_as_far_as_they_do():
+    # every image of a seed has the same difference: all that varies is the seed, and its standard error is known
+    of_seeds = np.array([-0.02, 0.0, 0.02, 0.04])
+    interval = paired_bootstrap(np.repeat(of_seeds[:, None], 50, axis=1), seed=1)
+    assert interval.mean == pytest.approx(0.01)
+    spread = of_seeds.std() / np.sqrt(4)  # the bootstrap's own variance, with 1 / n
+    assert (interval.high - interval.low) / 2 == pytest.approx(1.96 * spread, rel=0.15)
+    images_alone = paired_bootstrap(np.repeat(of_seeds[:, None], 50, axis=1).mean(axis=0), seed=1)
+    assert images_alone.high - images_alone.low < 1e-12
+
+
+def test_seeds_that_agree_leave_the_interval_of_the_images():
+    images = np.random.default_rng(8).normal(0.0, 0.1, 100)
+    alone, crossed = paired_bootstrap(images, seed=1), paired_bootstrap(np.tile(images, (3, 1)), seed=1)
+    assert crossed.mean == pytest.approx(alone.mean)
+    assert (crossed.low, crossed.high) == pytest.approx((alone.low, alone.high), abs=2e-3)
+
+
+def test_the_interval_over_seeds_and_images_holds_the_truth_about_as_often_as_it_says():
+    generator = np.random.default_rng(9)
+    held = 0
+    for number in range(200):
+        effects = generator.normal(0, 0.02, (5, 1)) + generator.normal(0, 0.05, (1, 60))
+        values = 0.01 + effects + generator.normal(0, 0.05, (5, 60))
+        interval = paired_bootstrap(values, seed=number, resamples=500)
+        held += interval.low <= 0.01 <= interval.high
+    assert 0.85 <= held / 200 <= 1.0  # of five seeds the spread is underestimated, as of five of anything
+
+
+def test_the_p_value_looks_to_both_sides():
+    gain = np.full(50, 0.1) + np.linspace(-0.01, 0.01, 50)
+    assert paired_bootstrap(gain).p_above == pytest.approx(1 / 10_001)
+    assert paired_bootstrap(gain).p_value == paired_bootstrap(-gain).p_value == pytest.approx(2 / 10_001)
+    assert paired_bootstrap(np.array([-1.0, 1.0] * 20)).p_value > 0.8

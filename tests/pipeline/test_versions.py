@@ -49,10 +49,11 @@ def session(workspace: Path, trained: dict[str, Path]) -> Session:
     """A workspace that knows both, the old one promoted, and has a val split."""
     opened = open_session(workspace)
     catalog = opened.workspace.catalog
-    splits.cut_val(catalog, 0.5, 0)
+    splits.cut_val(catalog, 0.5)
+    pin = splits.test_pin(catalog.read("samples", where="kind = 'portrait' AND split = 'test'"))
     for number, (name, folder) in enumerate(trained.items()):
         metrics = {"val": {"miou_image": 0.9 + number / 100}, "test": {"miou_image": 0.8}, "training_samples": 3}
-        record(catalog, folder, name, metrics, created_at=datetime(2026, 1, 1 + number, tzinfo=UTC))
+        record(catalog, folder, name, metrics, created_at=datetime(2026, 1, 1 + number, tzinfo=UTC), test_pin=pin)
     assert models.promote(catalog, model_id_of(trained["tiny-old"]), None)
     return opened
 
@@ -212,3 +213,19 @@ def test_speed_is_told_for_every_way_with_and_without_resizing(trained: dict[str
     assert all(one["network"] > 0 and one["whole"] > 0 for one in found["speeds"])
     assert found["reference"] == REFERENCE and REFERENCE["images_per_second"] == 48
     assert "cores" in found["machine"]
+
+
+def test_a_comparison_over_a_test_split_that_has_changed_is_refused(session: Session) -> None:
+    catalog = session.workspace.catalog
+    row = catalog.read("samples", where="kind = 'portrait' AND split = 'test'").to_pylist()[0]
+    catalog.merge("samples", rows_to_table("samples", [{**row, "alpha_sha256": "another label"}]))
+    with pytest.raises(CatalogError, match="the test split is not the one that the earlier models were measured on"):
+        compare_models(session, "tiny-old", "tiny-new")
+
+
+def test_a_version_that_was_trained_on_held_out_samples_is_not_promoted(
+    session: Session, trained: dict[str, Path]
+) -> None:
+    record(session.workspace.catalog, trained["tiny-new"], "tiny-new", {"final": "all_data"})
+    with pytest.raises(UsageError, match="nothing that follows could be compared with it"):
+        promote_model(session, "tiny-new")

@@ -1,6 +1,8 @@
 """A step of the trainer: accumulated parts add up to the whole batch."""
 
 import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins import MixedPrecision
 from torch import nn
 
 from segdata.train.dataset import Batch
@@ -46,3 +48,29 @@ def test_a_clipped_gradient_makes_a_shorter_step() -> None:
     clipped = stepped(PLAIN.model_copy(update=changes))[0]
     assert (clipped - start).norm() < 0.1 * (free - start).norm()
     assert (clipped - start).norm() <= 1e-3 + 1e-6
+
+
+def scaled_trainer() -> Trainer:
+    """In fp16 on the CPU: a scaler that works as a GPU's, with another scale than the one it starts with by itself."""
+    plugin = MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu", init_scale=64.0, growth_interval=2))
+    fabric = Fabric(accelerator="cpu", plugins=plugin)
+    return Trainer(fabric, Pointwise(), PLAIN, plan_steps(12, PLAIN), ((0.5,) * 3, (0.5,) * 3))
+
+
+def test_the_scale_of_fp16_goes_on_with_the_training() -> None:
+    torch.manual_seed(0)
+    trainer = scaled_trainer()
+    images = torch.randint(0, 255, (4, 8, 8, 3), dtype=torch.uint8)
+    batch = Batch(images, torch.randint(0, 255, (4, 8, 8), dtype=torch.uint8), torch.ones(4))
+    trainer.train_epoch(1, iter([batch] * 3), lambda step, loss: None)
+    state = trainer.state(1, (), 1)
+    assert state.scaler is not None
+    assert state.scaler["scale"] == 128.0  # doubled after two steps
+    resumed = scaled_trainer()
+    resumed.restore(state)
+    assert resumed.fabric.strategy.precision.state_dict() == dict(state.scaler)
+
+
+def test_in_other_precisions_there_is_no_scale() -> None:
+    trainer = Trainer(launch(PLAIN), Pointwise(), PLAIN, plan_steps(4, PLAIN), ((0.5,) * 3, (0.5,) * 3))
+    assert not trainer.state(1, (), 1).scaler

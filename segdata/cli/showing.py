@@ -1,0 +1,151 @@
+"""What trainings, comparisons, loops and ablations say to people: tables and sentences of their results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from segdata.cli.printing import say, say_table
+
+_KEYS = ("miou_image", "miou_dataset", "boundary_iou")
+_LEAKS = 10
+
+
+def say_moment(result: Mapping[str, Any]) -> None:
+    """Of which moment the samples are, where it is not now."""
+    if moment := result.get("as_of"):
+        version, left_out = moment["versions"]["samples"], moment["left_out"]
+        say(f"As of {moment['asked']}: version {version} of samples.")
+        if left_out:
+            say(f"  {left_out} of its samples left out: their files have changed or gone since, or they were forgotten")
+
+
+def show_trained(result: Mapping[str, Any]) -> None:
+    """The version, its metrics, and what the gate, the guard and the control said."""
+    say_moment(result)
+    if "model_id" not in result:
+        say(
+            f"{result['training_samples']} samples would be trained on; {result['leaks_removed']} leaks and "
+            f"{result['unlicensed']} of other licences left out."
+        )
+        return
+    say(f"{result['path']} ({result['model_id']}){', found again' if result['reused'] else ''}")
+    measured = [(split, result[key]) for split, key in (("test", "metrics"), ("val", "val"))]
+    rows = [(split, *(values[key] for key in _KEYS)) for split, values in measured if values["miou_image"] is not None]
+    if rows:
+        say_table(("split", "mIoU (images)", "mIoU (pixels)", "boundary IoU"), rows)
+    say(
+        f"  trained on {result['training_samples']} samples, {result['hard']} of them mined; "
+        f"{result['leaks_removed']} near-duplicates of test or val left out, {result['unlicensed']} by licence"
+    )
+    _say_leaks(result["leaks"])
+    if final := result.get("final"):
+        kept = "test" if final == "all_data" else "nothing"
+        say(f"  the last of its line: {kept} was kept out; never promoted, use it with --model")
+    else:
+        say("  promoted" if result["promoted"] else "  not promoted")
+    if "evidence" in result:
+        show_evidence(result)
+
+
+def _say_leaks(leaks: Sequence[Mapping[str, Any]]) -> None:
+    for leak in leaks[:_LEAKS]:
+        say(f"    left out: {leak['sample_id']}, a near-duplicate of {leak['of']}")
+    if len(leaks) > _LEAKS:
+        say(f"    and {len(leaks) - _LEAKS} more: segdata catalog leaks")
+
+
+def show_evidence(result: Mapping[str, Any]) -> None:
+    """Old, mined and control side by side, where they differ, and the sentence."""
+    evidence = result["evidence"]
+    keys = (*_KEYS, "hole_recall")
+    say_table(
+        ("arm", "mIoU (images)", "mIoU (pixels)", "boundary IoU", "hole recall", "versions"),
+        [(arm["name"], *(arm["metrics"][key] for key in keys), len(arm["model_ids"])) for arm in evidence["arms"]],
+    )
+    for comparison in evidence["test"][:1]:
+        say(f"{comparison['new']} minus {comparison['old']}, on test:")
+        say_table(
+            ("slice", "metric", "images", "mean", "from", "to", ""),
+            [
+                (
+                    one["slice"],
+                    one["metric"],
+                    one["images"],
+                    *(f"{one[key]:+.4f}" for key in ("mean", "low", "high")),
+                    "differs" if one["differs"] and one["seeds"] >= 3 else "",
+                )
+                for one in comparison["differences"]
+            ],
+        )
+    say(result["claim"])
+
+
+def show_run(result: Mapping[str, Any]) -> None:
+    """The rounds, why it stopped, and where the page is; or the plan."""
+    if "plan" in result:
+        _show_plan(result)
+        return
+    if result["rounds"]:
+        say_table(
+            ("round", "hard cases", "test mIoU", "control's", "boundary IoU", ""),
+            [
+                (
+                    row["round"],
+                    row["selected"],
+                    row["metrics"]["miou_image"],
+                    row["control"]["metrics"]["miou_image"] if "control" in row else None,
+                    row["metrics"]["boundary_iou"],
+                    "promoted" if row["promoted"] else "refused",
+                )
+                for row in result["rounds"]
+            ],
+        )
+        for row in result["rounds"]:
+            if told := row.get("claim") or row.get("control_missing"):
+                say(f"Round {row['round']}: {told}")
+    say(f"Stopped: {result['stopped_because'].removesuffix('.')}.")
+    if "path" in result:
+        say(f"Look at {result['path']}")
+
+
+def _show_plan(result: Mapping[str, Any]) -> None:
+    say_table(
+        ("would", "samples", "epochs", "times", "minutes"),
+        [
+            (
+                step["what"],
+                step["samples"],
+                step["epochs"],
+                step["times"],
+                "done" if step["done"] else f"{step['seconds'] / 60:.1f}",
+            )
+            for step in result["plan"]
+        ],
+    )
+    say(
+        f"About {result['estimated_seconds'] / 60:.0f} minutes, by {result['estimated_by']}, if every round is gone "
+        f"through and {result['assumed_hard_share']:.0%} of the pool is hard."
+    )
+
+
+def show_ablation(result: Mapping[str, Any]) -> None:
+    """The table, or the rows that would be trained."""
+    if not result["rows"]:
+        say(f"{len(result['planned'])} rows, {result['seeds']} trainings each: {', '.join(result['planned'])}")
+        return
+    keys = (*_KEYS, "hole_recall")
+    rows = [
+        (
+            row["name"],
+            *(row["metrics"][key] for key in keys),
+            "" if row["difference"] is None else "{mean:+.4f} [{low:+.4f}, {high:+.4f}]".format(**row["difference"]),
+        )
+        for row in result["rows"]
+    ]
+    say_table(
+        ("training", "mIoU (images)", "mIoU (pixels)", "boundary IoU", "hole recall", "against the row before"), rows
+    )
+    if result["claim"]:
+        say(result["claim"])
+    say(f"Written to {result['path']}, its curves to {result['curves']}")
