@@ -130,7 +130,7 @@ def last_remarks(rows: Iterable[Row]) -> dict[Bytes, Row]:
 
 
 def _append(catalog: Catalog, judgements: Sequence[Judgement], dry_run: bool) -> list[Judgement]:
-    """Those that were not there. Who reads the same version and writes second is refused, and looks again."""
+    """Those that were not there. Who looked at an older version by the time they write is refused, and looks again."""
     while True:
         version = catalog.version("verdicts")
         columns = ["sample_id", "image_sha256", "alpha_sha256", "reviewer", "at"]
@@ -140,7 +140,7 @@ def _append(catalog: Catalog, judgements: Sequence[Judgement], dry_run: bool) ->
         if dry_run or not ordered:
             return ordered
         rows = rows_to_table("verdicts", [one.row(catalog.run_id) for one in ordered])
-        if catalog.append("verdicts", rows, transaction=f"verdicts-after-{version}"):
+        if catalog.append("verdicts", rows, transaction=f"verdicts-after-{version}", after=version):
             return ordered
 
 

@@ -1,8 +1,9 @@
 """The overlays of a case: two outlines and what lies between them, as masks that FiftyOne colours.
 
 Label and prediction are lines, not surfaces, so that all can be on at once: where both agree, the label's line lies
-outside the shared outline and the prediction's inside. Only the disagreement is a surface. The colours are those of the
-report, after Okabe and Ito ("Color Universal Design", 2008): told apart with any common colour vision deficiency.
+outside the shared outline and the prediction's inside. Only the disagreement is a surface. White and violet
+lines show on light ground and on dark, and with the report's orange and blue they are told apart with any common
+colour vision deficiency: a test simulates them (Machado et al. 2009).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from segdata.records import LABEL_CUT
 
 TAKEN, MISSED = 1, 2
 """The values of the disagreement's mask: background that was taken for person, and person that was missed."""
-LABEL_COLOUR, PREDICTION_COLOUR = "#00c08b", "#e58ac8"
+LABEL_COLOUR, PREDICTION_COLOUR = "#ffffff", "#6600cc"
 TAKEN_COLOUR, MISSED_COLOUR = "#f09600", "#46aff5"
 NAMES = ("disagreement", "label", "prediction")
 _LINE_FRACTION = 0.004  # of the longer side: how wide a line is
