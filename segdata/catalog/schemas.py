@@ -141,9 +141,10 @@ VERDICTS = pa.schema(
     [
         ("sample_id", _text),
         *_HASHES,
-        ("verdict", _text),  # hard, label_error, drop, fine
+        ("verdict", _text),  # hard, label_error, drop, fine; null where somebody only left a note or tags
         ("reviewer", _text),
         ("note", _text),
+        ("tags", pa.list_(_text)),  # those of the sample at that moment; null where nobody could tag
         ("at", pa.timestamp("us", tz="UTC")),
         ("run_id", _text),
     ]

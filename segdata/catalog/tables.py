@@ -154,11 +154,12 @@ class Catalog:
         if self.version(name) >= 0:
             self.commit(name, lambda table: purge_table(table, SCHEMAS[name]))
 
-    def append(self, name: str, rows: pa.Table, transaction: str | None = None) -> bool:
+    def append(self, name: str, rows: pa.Table, transaction: str | None = None, after: int | None = None) -> bool:
         """Append rows in one commit, once: a transaction that is in already is not written again.
 
         Args:
             transaction: names this piece of work for ever, such as `<run key>/<shard>`; None appends always.
+            after: write only if this is the table's version still; None writes whatever came meanwhile.
 
         Returns:
             Whether the rows were written now.
@@ -174,6 +175,8 @@ class Catalog:
             # delta-rs does not enforce the transaction by itself: look, then write through the same handle, and
             # a writer that came between raises CommitFailedError, upon which we look again.
             if transaction is not None and table.transaction_version(transaction) is not None:
+                return
+            if after is not None and table.version() != after:
                 return
             write_deltalake(
                 table,

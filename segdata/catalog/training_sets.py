@@ -219,8 +219,11 @@ def accepted(selection: Iterable[Row], verdicts: Mapping[Key, str]) -> list[Row]
 
 
 def newest_verdicts(rows: Iterable[Row]) -> dict[Key, str]:
-    """The last word on each sample, as it was when judged: another image or alpha by now is unjudged."""
-    return {_key(row): row["verdict"] for row in sorted(rows, key=lambda row: row["at"])}
+    """The last word on each sample, as it was when judged: another image or alpha by now is unjudged.
+
+    Whoever said it: of several reviewers the last one counts. A note alone takes nothing back.
+    """
+    return {_key(row): row["verdict"] for row in sorted(rows, key=lambda row: row["at"]) if row["verdict"]}
 
 
 def catalog_selection(workspace: Workspace, name: str) -> list[Row]:

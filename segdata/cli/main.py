@@ -21,6 +21,7 @@ from segdata.cli import (
     models,
     portable,
     predicting,
+    reviewing,
     working,
 )
 from segdata.cli.options import with_common_options
@@ -31,7 +32,7 @@ _HELP = """Find the portraits a segmentation model gets wrong, say who is at fau
 
 Begin with: segdata init DIR --portrait2000 ROOT --aisegment ROOT --coco ROOT; cd DIR; segdata run
 
-Or command by command: ingest, fuse, train, mine, retrain, report. segdata status says what to do next.
+Or command by command: ingest, fuse, train, mine, review, retrain, report. segdata status says what to do next.
 """
 
 _CATALOG_HELP = """What the catalog's tables hold and held, whether that is whole, and keeping them in order.
@@ -74,6 +75,7 @@ _SHORT = {
     "retrain": "Train on with the hard cases; promote unless worse.",
     "ablate": "Train every row of the recipe's ablation table.",
     "status": "What is in the catalog, what ran, what to do next.",
+    "review": "Judge cases in FiftyOne; the verdicts come back.",
     "query": "Ask the catalog anything, in SQL.",
     "report": "Write a page to look at: scores, hard cases, lineage.",
     "predict": "Cut-outs, backgrounds, ID photos: what a version is for.",
@@ -120,7 +122,13 @@ for _panel, _functions in (
             working.ablate,
         ),
     ),
-    (_LOOK, (inspecting.status, inspecting.query, working.report, predicting.predict, duplicating.forget)),
+    (
+        _LOOK,
+        (
+            *(inspecting.status, inspecting.query, reviewing.review, working.report),
+            *(predicting.predict, duplicating.forget),
+        ),
+    ),
 ):
     for _function in _functions:
         _wrapped = with_common_options(_function) if _function.__module__ != making.__name__ else _function

@@ -306,8 +306,22 @@ def ablate(
     execute(common, "ablate", train_rows, show_ablation, {"retrain.seeds": seeds})
 
 
-def report(common: Common) -> None:
-    """Write a page to look at: histogram, hard cases, curves, lineage. It needs no server and no network."""
+def report(
+    common: Common,
+    selection: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Show all of a selection, to judge it on the page.")
+    ] = None,
+) -> None:
+    """Write a page to look at: histogram, hard cases, curves, lineage. It needs no server and no network.
+
+    Cases are judged on it with Alt+1 to Alt+4, and saved to a file that segdata review --import reads. Its charts are
+    PNG files beside it.
+    """
     from segdata.pipeline import commands
 
-    execute(common, "report", commands.report, lambda result: say(f"Look at {result['path']}"))
+    execute(
+        common,
+        "report",
+        lambda session: commands.report(session, selection),
+        lambda result: say(f"Look at {result['path']}"),
+    )

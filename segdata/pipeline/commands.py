@@ -221,12 +221,21 @@ def find_model(context: RunContext, wanted: str | None) -> dict[str, Any]:
     return found[0]
 
 
-def report(session: Session) -> Record:
-    """Write the report's page."""
+def report(session: Session, selection: str | None = None) -> Record:
+    """Write the report's page.
+
+    Args:
+        session: the workspace and recipe.
+        selection: all of this one is shown, to be judged; None shows what the recipe says.
+
+    Raises:
+        UsageError: There is no such selection.
+    """
     from segdata.report.run import run as run_report
 
+    recipe = session.recipe.report if selection is None else session.recipe.report.for_review(selection)
     with session.record("report") as record:
-        record.result = run_report(record.context, session.recipe.report).to_json()
+        record.result = run_report(record.context, recipe).to_json()
     return record
 
 

@@ -20,6 +20,7 @@ from segdata.fuse.recipe import FuseRecipe
 from segdata.ingest.recipe import SourceRecipe
 from segdata.mine.recipe import MineRecipe
 from segdata.report.recipe import ReportRecipe
+from segdata.review.recipe import ReviewRecipe
 from segdata.train.recipe import TrainRecipe
 
 
@@ -135,6 +136,7 @@ class Recipe(BaseModel):
     mine: MineRecipe = MineRecipe()
     retrain: RetrainRecipe = RetrainRecipe()
     guard: GuardRecipe = GuardRecipe()
+    review: ReviewRecipe = ReviewRecipe()
     report: ReportRecipe = ReportRecipe()
     loop: LoopRecipe = LoopRecipe()
     ablation: tuple[AblationRow, ...] = ()

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from segdata.imaging import figures
 from segdata.report import charts, text
+from segdata.report.judged import Judged
 from segdata.report.pictures import Picture
 from segdata.report.plan import Case
 from segdata.report.proofs import Proof
+from segdata.report.rounds import Change, Gain
 from segdata.report.summaries import Overview, Pool, SelectionSummary
 from segdata.report.versions import Comparison, Version
 from segdata.report.vetoes import Veto
@@ -25,6 +31,23 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _CURVES_SHOWN = 6
+
+SECTIONS: tuple[tuple[str, str], ...] = (
+    ("scores", "Scores"),
+    ("curves", "Curves"),
+    ("pool", "Pool"),
+    ("rounds", "Since the last round"),
+    ("hard", "Hard cases"),
+    ("suspects", "Suspect labels"),
+    ("holes", "Holes"),
+    ("verdicts", "Verdicts"),
+    ("changes", "Before → after"),
+    ("composites", "Composites"),
+    ("leaks", "Leaks"),
+    ("data", "Data"),
+    ("lineage", "Lineage"),
+)
+"""The page's sections, in order: a new one needs its line here and its `<section>` in page.html."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +64,12 @@ class Galleries:
 
     hard: Sequence[Card] = ()
     suspects: Sequence[Card] = ()
+    holes: Sequence[Card] = ()
     improved: Sequence[Card] = ()
     worsened: Sequence[Card] = ()
     composites: Sequence[Card] = ()
     vetoed: Sequence[Card] = ()
+    leaks: Sequence[Card] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +85,10 @@ class PageFacts:
         leaders: cards of the hard gallery shown large.
         veto: what a version said about the backgrounds; None where none was asked.
         proof: what mining was worth against its control; None without one.
+        judged: what people said.
+        change: what the selection has that the one before it had not; None without one before it.
+        gains: the newest version's parent, itself, and what it gained on test; None for a first version.
+        rejects: rows of `rejects`, as many as are listed.
     """
 
     title: str
@@ -76,15 +105,39 @@ class PageFacts:
     leaders: int = 2
     veto: Veto | None = None
     proof: Proof | None = None
+    judged: Judged | None = None
+    change: Change | None = None
+    gains: tuple[str, str, tuple[Gain, ...]] | None = None
+    rejects: Sequence[Row] = ()
 
 
 def render(facts: PageFacts) -> str:
     """The page as one HTML document that fetches nothing.
 
     Every string of the data is escaped by the template engine, its invisible characters are spelt out, and the
-    page's own policy (no script, no network, pictures from within) would stop what might still slip through.
+    page's own policy (no script but its own, no network, pictures from within) stops what might still slip through.
     """
-    return _environment().get_template("page.html").render(facts=facts, charts=page_charts(facts), colours=_COLOURS)
+    script = _script()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            facts=facts,
+            sections=SECTIONS,
+            charts=page_charts(facts),
+            dataset_charts=dataset_charts(facts),
+            colours=_COLOURS,
+            script=Markup(script),
+            script_sha256=digest,
+        )
+    )
+
+
+@cache
+def _script() -> str:
+    """The page's own script, as it is: nothing of the data goes into it."""
+    return files("segdata.report").joinpath("templates/page.js").read_text(encoding="utf-8")
 
 
 @cache
@@ -113,6 +166,41 @@ def page_charts(facts: PageFacts) -> Mapping[str, Markup]:
         if facts.pool
         else Markup(),
     }
+
+
+def dataset_charts(facts: PageFacts) -> list[tuple[str, Markup]]:
+    """A histogram a dataset, by its name; none where there is but one."""
+    shown = facts.pool.by_dataset if facts.pool and len(facts.pool.by_dataset) > 1 else ()
+    return [
+        (name, charts.histogram_chart(bins, facts.histogram_scale, f"Per-image mIoU of {name}"))
+        for name, bins, _ in shown
+    ]
+
+
+def handle(case: Case) -> str:
+    """What the page's script needs to know of a case, as JSON in ASCII: it survives any file encoding.
+
+    >>> from segdata.report.plan import Case
+    >>> json.loads(handle(Case("p/\u202e", None)))["sample_id"] == "p/\u202e"
+    True
+    """
+    row = case.sample or case.selected
+    told = {
+        "sample_id": case.sample_id,
+        "image_sha256": row.get("image_sha256"),
+        "alpha_sha256": row.get("alpha_sha256"),
+        "verdict": case.verdict,
+        "note": case.words[-1].note if case.words else None,
+        "dataset": (case.sample or {}).get("dataset"),
+        "mode": case.score.get("failure_mode"),
+        "triage": case.selected.get("triage"),
+        "rank": case.selected.get("rank"),
+        "miou": text.finite(case.score.get("miou")),
+        "hole_recall": text.finite(case.score.get("hole_recall")),
+        "boundary_iou": text.finite(case.score.get("boundary_iou")),
+        "suspicion": text.finite(case.selected.get("label_suspicion")),
+    }
+    return json.dumps(told)
 
 
 def rounds_chart(versions: Sequence[Version]) -> Markup:
@@ -181,6 +269,7 @@ _FILTERS = {
     "tone": tone,
     "spark": spark,
     "widest": widest,
+    "handle": handle,
     "words": lambda value: text.visible(value).replace("_", " "),
 }
 

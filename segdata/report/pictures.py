@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from segdata.errors import SegdataError, StorageError
@@ -116,6 +116,13 @@ def photo_only(workspace: Workspace, case: Case, canvas: Canvas) -> list[Picture
     if isinstance(pixels, str):
         return [_empty(case, "photo", pixels, canvas)]
     return [_encode("photo", lambda px: figures.shrink(pixels.image, px), canvas)]
+
+
+def twin_pictures(workspace: Workspace, case: Case, canvas: Canvas) -> list[Picture]:
+    """The photo of a case, and of the held-out sample that it shows."""
+    twin = Case(case.sample_id, case.twin)
+    pictures = [photo_only(workspace, one, canvas)[0] for one in (case, twin)]
+    return [replace(picture, name=name) for picture, name in zip(pictures, ("photo", "held out"), strict=True)]
 
 
 def _disagreement(pixels: _Pixels, mask: Mask) -> Drawing:

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from segdata.catalog.duplicates import Leak
+from segdata.catalog.verdicts import Bytes
 from segdata.errors import UsageError
+from segdata.report.judged import Word
 from segdata.report.summaries import started
 from segdata.report.text import finite
 from segdata.report.versions import Version
@@ -30,8 +33,10 @@ class Case:
         score: its row of `scores`; empty if it was not found.
         keys: where the predictions to show lie, in the order they are shown.
         stale: its files changed since it was mined.
-        verdict: what the last reviewer said, None if nobody did.
+        words: the last word of each reviewer, who spoke last coming last.
         before: mIoU of the first version, for a card that compares two.
+        origin: where it comes from and what came of it, in words.
+        twin: the held-out sample that it shows, for a leak.
     """
 
     sample_id: str
@@ -40,8 +45,20 @@ class Case:
     score: Row = field(default_factory=dict)
     keys: tuple[Key, ...] = ()
     stale: bool = False
-    verdict: str | None = None
+    words: tuple[Word, ...] = ()
     before: float | None = None
+    origin: tuple[str, ...] = ()
+    twin: Row | None = None
+
+    @property
+    def verdict(self) -> str | None:
+        """The last word, which counts in training; None if nobody said anything."""
+        return self.words[-1].verdict if self.words else None
+
+    @property
+    def disputed(self) -> bool:
+        """Whether its reviewers differ."""
+        return len({word.verdict for word in self.words}) > 1
 
     @property
     def delta(self) -> float | None:
@@ -162,7 +179,7 @@ def choose_selection(selections: Sequence[Row], runs: Sequence[Row], wanted: str
 
 
 def selected_cases(
-    rows: Sequence[Row], samples: Mapping[str, Row], scores: Mapping[Key, Row], verdicts: Mapping[str, str]
+    rows: Sequence[Row], samples: Mapping[str, Row], scores: Mapping[Key, Row], words: Mapping[Bytes, tuple[Word, ...]]
 ) -> list[Case]:
     """The rows of a selection as cards, in their order.
 
@@ -170,7 +187,7 @@ def selected_cases(
         rows: of `selections`.
         samples: rows of `samples` by id.
         scores: rows of `scores` by key.
-        verdicts: the last verdict by sample_id.
+        words: what reviewers said, by sample_id and hashes.
     """
     cases = []
     for row in rows:
@@ -184,7 +201,7 @@ def selected_cases(
                 score=scores.get(key, {}),
                 keys=(key,),
                 stale=sample is not None and key_of(sample)[2:] != key[2:],
-                verdict=verdicts.get(sample_id),
+                words=words.get(key[1:] if sample is None else key_of(sample)[1:], ()),
             )
         )
     return cases
@@ -236,7 +253,40 @@ def composite_cases(samples: Sequence[Row], limit: int) -> list[Case]:
     ]
 
 
-def last_verdicts(verdicts: Sequence[Row]) -> dict[str, str]:
-    """The last verdict by sample_id."""
-    ordered = sorted(verdicts, key=lambda row: (row["at"] is not None, row["at"], str(row["reviewer"])))
-    return {str(row["sample_id"]): str(row["verdict"]) for row in ordered}
+def hole_cases(
+    samples: Sequence[Row],
+    scores: Mapping[Key, Row],
+    scorer: Scorer | None,
+    words: Mapping[Bytes, tuple[Word, ...]],
+    limit: int,
+) -> list[Case]:
+    """Samples whose label has a gap that the scorer filled at least in part, the lowest hole recall first.
+
+    Args:
+        samples: rows of `samples`, such as the pool.
+        scores: rows of `scores` by key.
+        scorer: whose.
+        words: what reviewers said, by sample_id and hashes.
+        limit: so many at most.
+    """
+    found = []
+    for sample in samples if scorer else ():
+        key = key_of(sample, scorer.scorer_id) if scorer else key_of(sample)
+        recall = finite(scores.get(key, {}).get("hole_recall"))
+        if recall is not None and recall < 1:
+            case = Case(key[1], sample, score=scores[key], keys=(key,), words=words.get(key[1:], ()))
+            found.append((recall, key[1], case))
+    return [case for _, _, case in sorted(found, key=lambda one: one[:2])[:limit]]
+
+
+def leak_cases(leaks: Sequence[Leak], samples: Mapping[str, Row], limit: int) -> list[Case]:
+    """Samples that show a held-out photograph, each beside the one it shows; by id."""
+    return [
+        Case(
+            sample_id=leak.pair.sample_id,
+            sample=samples.get(leak.pair.sample_id),
+            selected={"why": f"{leak.pair.kind.replace('_', ' ')} of {leak.other_split} {leak.pair.other_id}"},
+            twin=samples.get(leak.pair.other_id),
+        )
+        for leak in leaks[:limit]
+    ]

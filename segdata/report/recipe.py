@@ -13,6 +13,9 @@ class ReportRecipe(BaseModel):
     Attributes:
         gallery: hard cases shown, worst first.
         suspects: suspect labels shown, the most suspicious first.
+        holes: samples of the pool shown whose gaps were filled, the worst first.
+        leaks: samples shown that show a held-out photograph; 0 does not look for any.
+        rejects: rejected files listed.
         changes: test images shown that improved most, and as many that worsened most.
         composites: composites shown, spread over all of them.
         vetoed: backgrounds shown that a version kept out of fusion, the surest first.
@@ -27,6 +30,9 @@ class ReportRecipe(BaseModel):
 
     gallery: int = Field(default=24, ge=0, le=1000)
     suspects: int = Field(default=12, ge=0, le=1000)
+    holes: int = Field(default=8, ge=0, le=1000)
+    leaks: int = Field(default=8, ge=0, le=200)
+    rejects: int = Field(default=100, ge=0, le=10_000)
     changes: int = Field(default=6, ge=0, le=200)
     composites: int = Field(default=12, ge=0, le=200)
     vetoed: int = Field(default=12, ge=0, le=200)
@@ -44,5 +50,15 @@ class ReportRecipe(BaseModel):
         """
         if limit is None:
             return self
-        shelves = ("gallery", "suspects", "changes", "composites", "vetoed")
+        shelves = ("gallery", "suspects", "holes", "leaks", "changes", "composites", "vetoed")
         return self.model_copy(update={shelf: min(limit, getattr(self, shelf)) for shelf in shelves})
+
+    def for_review(self, selection: str) -> ReportRecipe:
+        """The same, with a whole selection to judge: up to 1,000 cases, and room for their pictures.
+
+        >>> ReportRecipe().for_review("hard-1").gallery
+        1000
+        """
+        room = max(self.page_megabytes, 50.0)
+        asked = {"selection": selection, "gallery": 1000, "suspects": 1000, "page_megabytes": room}
+        return self.model_copy(update=asked)

@@ -83,12 +83,14 @@ class Pool:
         latest: label of the version whose scores the bars show.
         first: label of the version that the outline shows, None if there is none.
         images: images in it: those that both scored.
+        by_dataset: name of dataset and split, its bins, and how many images, by the latest scorer of that split.
     """
 
     histogram: Histogram
     latest: str
     first: str | None
     images: int
+    by_dataset: tuple[tuple[str, Histogram, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,16 @@ def _bins(values: Sequence[float], edges: np.ndarray) -> tuple[int, ...]:
 
 def _below(values: Sequence[float], cut: float | None) -> int:
     return 0 if cut is None else sum(round(value, 6) < cut for value in values)
+
+
+def histograms_by_dataset(values: Mapping[str, Sequence[float]], cut: float | None) -> tuple[Any, ...]:
+    """Bins, as `histogram` makes them, and images of each dataset, in the order of their names.
+
+    >>> [(name, images) for name, _, images in histograms_by_dataset({"b": [0.9], "a": [0.5, 0.7]}, None)]
+    [('a', 2), ('b', 1)]
+    """
+    made = ((name, histogram(values[name], (), cut), len(values[name])) for name in sorted(values))
+    return tuple((name, bins, images) for name, bins, images in made if bins is not None)
 
 
 def selection_summary(

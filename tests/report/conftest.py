@@ -160,6 +160,11 @@ class Builder:
         self.add("selections", *rows)
         return name
 
+    def judge(self, sample_id: str, verdict: str, reviewer: str, **more: Any) -> None:
+        self.clock += timedelta(minutes=1)
+        key = {name: value for name, value in self.key(sample_id, "").items() if name != "scorer_id"}
+        self.add("verdicts", key | {"verdict": verdict, "reviewer": reviewer, "at": self.clock} | more)
+
     def whole_loop(self) -> None:
         """Two rounds of the loop over a handful of samples: every part of the page has something to show."""
         test, pool = self.samples(4, "portrait2000", "test"), self.samples(8, "aisegment", "pool")

@@ -179,9 +179,13 @@ def test_the_pool_is_compared_only_on_images_that_both_versions_scored() -> None
     assert plan.shared_scores(rows, scores, None, Scorer("m1", "s1")) == ([0.8, 0.9], [])
 
 
-def test_the_last_verdict_wins() -> None:
-    rows = [
-        {"sample_id": "a", "verdict": word, "reviewer": "kim", "at": DAY + timedelta(days=day)}
-        for word, day in (("drop", 2), ("hard", 1))
-    ]
-    assert plan.last_verdicts(rows) == {"a": "drop"}
+def test_holes_come_with_the_lowest_recall_first_and_whole_gaps_not_at_all() -> None:
+    recalls = {"a": 1.0, "b": 0.5, "c": None, "d": 0.0}
+    scores = {
+        ("s", name, "i", "a"): {"sample_id": name, "hole_recall": recall, "miou": 0.9}
+        for name, recall in recalls.items()
+    }
+    rows = [sample(name, image_sha256="i", alpha_sha256="a") for name in recalls]
+    found = plan.hole_cases(rows, scores, Scorer("m0", "s"), {}, 5)
+    assert [case.sample_id for case in found] == ["d", "b"]
+    assert plan.hole_cases(rows, scores, None, {}, 5) == []

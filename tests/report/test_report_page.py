@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import shutil
@@ -76,6 +77,8 @@ def opened(result: ReportResult) -> Page:
 
 def test_a_whole_loop_fills_every_section(builder: Any) -> None:
     builder.whole_loop()
+    builder.scores("bbbb", {"aisegment/pool/00007": 0.7})
+    builder.judge("aisegment/pool/00000", "hard", "kim")
     page = opened(run(builder.context(), ReportRecipe()))
     assert "m1 segments the test portraits at 0.9300 mIoU" in page.html.replace("<b>", "").replace("</b>", "")
     assert "+0.0300" in page.sections["scores"] and "from 0.9000 at m0" in page.sections["scores"]
@@ -87,8 +90,11 @@ def test_a_whole_loop_fills_every_section(builder: Any) -> None:
     assert "0.850 → 0.950" in page.sections["changes"] and "−0.010" in page.sections["changes"]
     assert "1 missing alpha" in page.sections["data"]
     assert "bisenet_lite0-bbbb" in page.sections["lineage"] and "1 min 15 s" in page.sections["lineage"]
-    # 2 hard and 1 suspect with 4 pictures, 2 improved and 1 worsened with 3, 2 composites
-    assert len(page.images()) == 3 * 4 + 3 * 3 + 2
+    assert "the last word" in page.sections["verdicts"] and "kim" in page.sections["verdicts"]
+    assert "m1 against its parent m0" in page.sections["rounds"]
+    # 2 hard, 1 suspect and 1 hole with 4 pictures, 2 improved and 1 worsened with 3, 2 composites, 8 leaks with 2:
+    # these drawn people all look alike
+    assert len(page.images()) == 4 * 4 + 3 * 3 + 2 + 8 * 2
 
 
 def test_the_pool_is_counted_on_the_images_that_both_versions_scored(builder: Any) -> None:
@@ -169,7 +175,7 @@ def test_a_selection_without_hard_cases_says_so(builder: Any) -> None:
 def test_scores_without_kept_predictions_show_photo_and_label_and_say_what_lacks(builder: Any) -> None:
     (sample,) = builder.samples(1)
     builder.selection("s", builder.scores("aaaa", {sample: 0.5}, predictions=False), {sample: "hard"})
-    result = run(builder.context(), ReportRecipe())
+    result = run(builder.context(), ReportRecipe(holes=0))
     page = opened(result)
     assert len(page.images()) == 2 and result.unreadable == 1
     assert "no prediction is kept for these files" in page.sections["hard"]
@@ -185,7 +191,7 @@ def test_lost_damaged_and_changed_files_leave_a_frame_that_says_why(builder: Any
     cv2.imwrite(str(root / rows[2]["alpha_uri"]), np.zeros((5, 5), np.uint8))
     builder.sample(ids[3], status="gone")
     builder.sample(ids[4], image_sha256="mended")
-    result = run(builder.context(), ReportRecipe())
+    result = run(builder.context(), ReportRecipe(holes=0))
     page = opened(result)
     text = page.sections["hard"]
     assert str(root) not in page.html, "a path of this machine has no place on a page that gets mailed"
@@ -214,10 +220,29 @@ def test_hostile_text_is_shown_and_never_markup(builder: Any) -> None:
     builder.selection(HOSTILE, scorer, {HOSTILE: "hard"}, why=HOSTILE, predicate=HOSTILE)
     builder.model("aaaa", 0.9, name=HOSTILE, parent=HOSTILE)
     builder.run(HOSTILE, HOSTILE, status=HOSTILE, error=HOSTILE)
-    page = opened(run(builder.context(), ReportRecipe()))
-    allowed = {"class", "id", "style", "src", "alt", "width", "height", "loading", "decoding", "href", "scope"}
+    builder.judge(HOSTILE, "drop", HOSTILE, note=HOSTILE)
+    builder.add("rejects", {"dataset": HOSTILE, "path": HOSTILE, "reason": HOSTILE, "detail": HOSTILE})
+    page = opened(run(builder.context(), ReportRecipe(holes=0)))
+    scripts = [attributes for tag, attributes in page.elements if tag == "script"]
+    assert scripts == [{}], "the page's own, and no other"
+    allowed = {
+        "data-case",
+        "data-current",
+        "data-saved",
+        "class",
+        "id",
+        "style",
+        "src",
+        "alt",
+        "width",
+        "height",
+        "loading",
+        "decoding",
+        "href",
+        "scope",
+    }
     for tag, attributes in page.elements:
-        assert tag not in ("script", "iframe", "object", "form", "base", "link"), tag
+        assert tag not in ("iframe", "object", "form", "base", "link"), tag
         if tag in ("img", "a", "code", "span", "p", "article", "td"):
             assert set(attributes) <= allowed | {"aria-hidden"}, (tag, attributes)
     assert len(page.images()) == 4, "the hostile sample's own pictures, its predictions found by its quoted name"
@@ -231,6 +256,10 @@ def test_the_page_fetches_nothing_and_its_policy_forbids_it(builder: Any) -> Non
     page = opened(run(builder.context(), ReportRecipe()))
     policy = next(a["content"] for tag, a in page.elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy is not None and policy.startswith("default-src 'none'; img-src data:;")
+    script = re.search(r"<script>(.*?)</script>", page.html, re.DOTALL)
+    assert script is not None
+    digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in policy, "the page's own script, and nothing else"
     for tag, attributes in page.elements:
         for name, value in attributes.items():
             if name in ("src", "href", "srcset", "data", "action"):
@@ -255,11 +284,11 @@ def test_the_result_names_the_page_relative_to_the_workspace(builder: Any) -> No
 
 def test_the_galleries_are_as_long_as_the_recipe_and_the_limit_allow(builder: Any) -> None:
     builder.whole_loop()
-    nothing = ReportRecipe(gallery=0, suspects=0, changes=0, composites=0, runs=0)
+    nothing = ReportRecipe(gallery=0, suspects=0, holes=0, leaks=0, changes=0, composites=0, runs=0)
     assert opened(run(builder.context("a"), nothing)).images() == []
     assert "1 of 2" in opened(run(builder.context("c"), ReportRecipe(gallery=1))).sections["hard"]
-    # one hard, one suspect, one improved, one worsened, one composite
-    assert run(builder.context("b", limit=1), ReportRecipe()).cards == 5
+    # one hard, one suspect, one improved, one worsened, one composite, one leak
+    assert run(builder.context("b", limit=1), ReportRecipe()).cards == 6
 
 
 def test_the_pictures_keep_within_their_share_of_the_page(builder: Any) -> None:
@@ -270,7 +299,7 @@ def test_the_pictures_keep_within_their_share_of_the_page(builder: Any) -> None:
         cv2.imwrite(str(builder.workspace.root / row["image_uri"]), noise)
         cv2.imwrite(str(builder.workspace.root / row["alpha_uri"]), noise[..., 0])
     builder.selection("s", builder.scores("aaaa", dict.fromkeys(ids, 0.5)), dict.fromkeys(ids, "hard"))
-    page = opened(run(builder.context(), ReportRecipe(thumbnail_px=320, page_megabytes=0.21)))
+    page = opened(run(builder.context(), ReportRecipe(thumbnail_px=320, page_megabytes=0.21, holes=0, leaks=0)))
     sizes = [len(str(attributes["src"])) for tag, attributes in page.elements if tag == "img"]
     assert len(sizes) == 8, "photo and label of four; their predictions are of another size"
     assert max(sizes) <= 0.21e6 / 16 + 30, "each its share, and the words before the data"
@@ -278,14 +307,14 @@ def test_the_pictures_keep_within_their_share_of_the_page(builder: Any) -> None:
 
 def test_a_dry_run_writes_nothing(builder: Any) -> None:
     builder.whole_loop()
-    result = run(builder.context(dry_run=True), ReportRecipe())
+    result = run(builder.context(dry_run=True), ReportRecipe(leaks=0))
     assert (result.page_bytes, result.path.exists(), result.cards) == (0, False, 8)
 
 
 def test_the_progress_counts_every_card(builder: Any) -> None:
     builder.whole_loop()
     seen: list[Progress] = []
-    run(builder.context(progress=seen.append), ReportRecipe())
+    run(builder.context(progress=seen.append), ReportRecipe(leaks=0))
     assert [(one.done, one.total, one.stage) for one in seen] == [(n, 8, "report") for n in range(1, 9)]
 
 
@@ -302,9 +331,28 @@ def test_an_older_selection_is_shown_by_name_and_an_unknown_one_refused(builder:
 
 def test_a_verdict_is_shown_beside_its_case(builder: Any) -> None:
     builder.whole_loop()
-    verdict = {"sample_id": "aisegment/pool/00000", "verdict": "label_error", "reviewer": "kim"}
-    builder.add("verdicts", verdict)
+    builder.judge("aisegment/pool/00000", "label_error", "kim")
     assert "reviewed: label error" in opened(run(builder.context(), ReportRecipe())).sections["hard"]
+
+
+def test_two_reviewers_who_disagree_are_both_shown_and_the_last_one_wins(builder: Any) -> None:
+    builder.whole_loop()
+    builder.judge("aisegment/pool/00000", "label_error", "kim")
+    builder.judge("aisegment/pool/00000", "hard", "ben")
+    page = opened(run(builder.context(), ReportRecipe()))
+    assert "kim: label error" in page.sections["hard"] and "ben: hard, the last word" in page.sections["hard"]
+    assert "kim: label error, then ben: hard , the last word" in page.sections["verdicts"]
+
+
+def test_every_figure_is_also_a_png(builder: Any) -> None:
+    builder.whole_loop()
+    result = run(builder.context(), ReportRecipe())
+    names = {uri.rsplit("/", 1)[1] for uri in result.figures}
+    assert {"rounds.png", "val-miou.png", "training-loss.png", "pool.png", "triage.png", "failure-modes.png"} <= names
+    assert {"pool-1-aisegment-pool.png", "pool-2-portrait2000-test.png"} <= names
+    for uri in result.figures:
+        image = cv2.imread(str(builder.workspace.root / uri))
+        assert image is not None and image.std() > 5, uri
 
 
 @pytest.mark.browser

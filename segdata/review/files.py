@@ -1,0 +1,106 @@
+"""Verdicts that the report's page saved to a file, as JSON or CSV: read with distrust, every mistake located."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from segdata.catalog.verdicts import Judgement
+from segdata.errors import DataError
+from segdata.records import VERDICTS
+from segdata.storage.files import read_bytes
+
+FORMAT = "segdata verdicts 1"
+"""What the JSON file says it is."""
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_LONGEST = 10_000
+
+
+def read_verdicts(path: Path, reviewer: str, names: Collection[str]) -> list[Judgement]:
+    """The judgements in a file.
+
+    Args:
+        path: what the page saved, or a CSV that a spreadsheet saved from it.
+        reviewer: for rows that name nobody.
+        names: the catalog's sample ids: a CSV puts an apostrophe before text that a spreadsheet would run, and only the
+            catalog tells it from one that belongs to the name.
+
+    Raises:
+        DataError: The file is something else, or a row is wrong; the message says which and what.
+    """
+    text = read_bytes(path).decode("utf-8-sig", errors="replace")
+    is_csv = path.suffix.lower() == ".csv"
+    rows = _csv_rows(text, path, names) if is_csv else _json_rows(text, path)
+    return [_judgement(row, f"{path}: {'line' if is_csv else 'verdict'} {place}", reviewer) for place, row in rows]
+
+
+def _json_rows(text: str, path: Path) -> list[tuple[int, Mapping[str, Any]]]:
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON ({error}); save the page's verdicts again") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise DataError(f'{path}: no file of verdicts: "format" is not "{FORMAT}"')
+    rows = document.get("verdicts")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise DataError(f'{path}: "verdicts" is no list of objects')
+    return list(enumerate(rows, 1))
+
+
+def _csv_rows(text: str, path: Path, names: Collection[str]) -> list[tuple[int, Mapping[str, Any]]]:
+    try:
+        dialect: Any = csv.Sniffer().sniff(
+            text.split("\n", 1)[0], delimiters=",;\t"
+        )  # by the header: spreadsheets differ
+    except csv.Error:
+        dialect = "excel"
+    reader = csv.DictReader(io.StringIO(text, newline=""), dialect=dialect)
+    if "sample_id" not in (reader.fieldnames or ()) or "verdict" not in (reader.fieldnames or ()):
+        raise DataError(f"{path}: the first line must name the columns, sample_id and verdict among them")
+    try:
+        return [(reader.line_num, _plain(row, names)) for row in reader]
+    except csv.Error as error:
+        raise DataError(f"{path}: line {reader.line_num}: {error}") from error
+
+
+def _plain(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """The cells without the apostrophes that keep spreadsheets from running them."""
+    cells = {key: value for key, value in row.items() if isinstance(key, str) and isinstance(value, str)}
+    return {key: value if key == "sample_id" and value in names else _unquoted(value) for key, value in cells.items()}
+
+
+def _unquoted(value: str) -> str:
+    return value[1:] if value.startswith("'") and value[1:].startswith(_FORMULA_STARTS) else value
+
+
+def _judgement(row: Mapping[str, Any], where: str, reviewer: str) -> Judgement:
+    def text(name: str) -> str | None:
+        value = row.get(name)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str) or len(value) > _LONGEST:
+            raise DataError(f"{where}: {name} is no text, or too long")
+        return value
+
+    verdict, name = text("verdict"), text("sample_id")
+    if name is None:
+        raise DataError(f"{where}: it names no sample_id")
+    if verdict is not None and verdict not in VERDICTS:
+        raise DataError(f"{where}: verdict {verdict!r}; it is one of {', '.join(VERDICTS)}")
+    known = next((one for one in VERDICTS if one == verdict), None)
+    hashes = text("image_sha256"), text("alpha_sha256")
+    return Judgement(name, *hashes, known, text("reviewer") or reviewer, _moment(text("at"), where), text("note"))
+
+
+def _moment(value: str | None, where: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value or "")
+    except ValueError as error:
+        raise DataError(f"{where}: at is {value!r}; a time like 2026-03-01T09:00:00Z, please") from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)

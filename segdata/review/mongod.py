@@ -1,0 +1,212 @@
+"""FiftyOne's database: a mongod of the workspace's own, that listens on 127.0.0.1 alone and ends with the review.
+
+FiftyOne would start one by itself, but it shares the first one it finds among the user's processes, whatever folder
+that has open. Ours is started by us and handed over by its address.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from segdata.errors import DataError, UsageError
+from segdata.review.environment import ADDRESS, Place, free_port, require_fiftyone, require_mongod
+
+_SECONDS = 60.0
+_IN_USE, _OTHER_VERSION = "DBPathInUse", ("UPGRADE PROBLEM", "featureCompatibilityVersion", "Incompatible")
+_TRIES = 3  # to find a free port: somebody may take it between our look and mongod's
+
+
+@contextmanager
+def open_database(place: Place, join: bool = False) -> Iterator[str]:
+    """The address of the database while it is needed; what we started is stopped afterwards.
+
+    Args:
+        place: where it is kept, or the address of the user's own.
+        join: take part in a review that is open already, as `--pull` does; else that is refused.
+
+    Raises:
+        DataError: No mongod, or it does not start: a database of another version, a full disk.
+        UsageError: The database is open in another process.
+    """
+    if place.uri is not None:
+        _require_answer(place.uri)
+        yield place.uri
+        return
+    running = _running(place)
+    if running is not None and join:
+        yield running
+        return
+    if running is not None:
+        raise UsageError(
+            f"{place.database}: a review of this workspace is open already, in process {_owner(place)}: go there, or "
+            "end it with Ctrl-C; segdata review --pull works beside it"
+        )
+    process, port = _start(place)
+    try:
+        _remember(place, process.pid, port)
+        yield f"mongodb://{ADDRESS}:{port}"
+    finally:
+        _stop(process)
+        place.address_file.unlink(missing_ok=True)
+
+
+def _start(place: Place) -> tuple[subprocess.Popen[bytes], int]:
+    mongod = require_mongod(require_fiftyone())
+    log = place.database / "log" / "mongo.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        place.database.chmod(0o700)  # it knows who was photographed
+    except OSError as error:
+        raise DataError(f"{place.database}: can't be written ({error.strerror}); check who may write there") from error
+    for attempt in range(_TRIES):
+        port = free_port()
+        began = log.stat().st_size if log.is_file() else 0
+        command = [str(mongod), "--dbpath", str(place.database), "--logpath", str(log), "--logappend"]
+        command += ["--bind_ip", ADDRESS, "--port", str(port), "--nounixsocket"]
+        # What mongod would note of the whole machine once a second is of no use here.
+        command += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for us; we stop it when the verdicts are in
+        )
+        try:
+            if _answers(process, port):
+                return process, port
+        except BaseException:
+            _stop(process)
+            raise
+        told = _told(log, began)
+        if "SocketException" not in told or attempt == _TRIES - 1:
+            raise _why(place, told, process.returncode)
+    raise AssertionError("unreachable")
+
+
+def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    until = time.monotonic() + _SECONDS
+    while process.poll() is None and time.monotonic() < until:
+        with suppress(OSError), socket.create_connection((ADDRESS, port), timeout=1):
+            return True
+        time.sleep(0.05)
+    if process.poll() is None:
+        _stop(process)
+    return False
+
+
+def _told(log: Path, began: int) -> str:
+    """What mongod wrote to its log since."""
+    try:
+        with log.open("rb") as file:
+            file.seek(began)
+            return file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _why(place: Place, told: str, code: int | None) -> DataError | UsageError:
+    log = place.database / "log" / "mongo.log"
+    if _IN_USE in told:
+        return UsageError(
+            f"{place.database}: another mongod has this database open: end the FiftyOne or the segdata review that "
+            "started it"
+        )
+    if any(word in told for word in _OTHER_VERSION):
+        if place.own:
+            return DataError(
+                f"{place.database}: this database was made by another version of MongoDB. What was pulled is safe in "
+                "the catalog: move this folder away, and segdata review makes a new one"
+            )
+        return DataError(
+            f"{place.database}: this database was made by another version of MongoDB. Unset FIFTYONE_DATABASE_DIR to "
+            "have one in the workspace, or use the FiftyOne that made it"
+        )
+    if "No space left on device" in told or "Available space" in told:
+        return DataError(f"{place.database}: the database needs room on the disk; make some and run it again")
+    return DataError(f"{place.database}: mongod ended with {code}; its log says why: {log}")
+
+
+def _running(place: Place) -> str | None:
+    """The address of a database that a living review has open; what a killed one left running is ended."""
+    try:
+        known = json.loads(place.address_file.read_text(encoding="utf-8"))
+        owner, pid, port = int(known["owner"]), int(known["mongod"]), int(known["port"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if _is_mongod_of(pid, place):
+        if is_alive(owner):
+            return f"mongodb://{ADDRESS}:{port}"
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        until = time.monotonic() + _SECONDS
+        while _is_mongod_of(pid, place) and time.monotonic() < until:
+            time.sleep(0.05)
+    place.address_file.unlink(missing_ok=True)
+    return None
+
+
+def _owner(place: Place) -> int:
+    return int(json.loads(place.address_file.read_text(encoding="utf-8"))["owner"])
+
+
+def _remember(place: Place, mongod: int, port: int) -> None:
+    told = {"owner": os.getpid(), "mongod": mongod, "port": port}
+    place.address_file.write_text(json.dumps(told), encoding="utf-8")
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there, and has not ended already."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _is_mongod_of(pid: int, place: Place) -> bool:
+    """Whether a process is the mongod of this database: pids are given again to others."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and str(place.database) in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End it politely, so that it writes everything down."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _require_answer(uri: str) -> None:
+    import pymongo
+    from pymongo.errors import PyMongoError
+
+    client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(uri, serverSelectionTimeoutMS=5000)
+    try:
+        client.admin.command("ping")
+    except PyMongoError as error:
+        # Not the address itself, which may hold a password.
+        raise DataError(
+            f"FIFTYONE_DATABASE_URI: the MongoDB there does not answer ({type(error).__name__}); start it, or unset "
+            "the variable to have one in the workspace"
+        ) from error
+    finally:
+        client.close()

@@ -1,0 +1,164 @@
+"""The operators behind the App's review bar and its keys: what FiftyOne's server runs when a reviewer acts.
+
+The acts themselves are in `judging`; here they are brought together with what the App has open. Each answers with what
+the bar shows next.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import fiftyone.operators as foo
+
+from segdata.review.dataset import MARK
+from segdata.review.environment import REVIEWER
+from segdata.review.judging import annotate, judge, next_case, progress, undo
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class State(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
+    """What the bar shows: progress, the open case, what was said about it."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """How FiftyOne calls it."""
+        return foo.OperatorConfig(name="state", label="Review: state", unlisted=True)
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """What the bar asks for after each click and key."""
+        return _state(ctx, ctx.current_sample)
+
+
+class Judge(foo.Operator):  # type: ignore[misc]
+    """Gives the open case, or else the selected ones, a verdict, and opens the next."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """How FiftyOne calls it."""
+        return foo.OperatorConfig(name="judge", label="Review: give a verdict", unlisted=True)
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """`verdict` in the parameters, `note` where there is one."""
+        if not _is_ours(ctx):
+            return {}
+        with _ONE_AT_A_TIME:
+            return _judge(ctx, str(ctx.params["verdict"]), ctx.params.get("note"))
+
+
+class Note(foo.Operator):  # type: ignore[misc]
+    """Leaves a note on the open case."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """How FiftyOne calls it."""
+        return foo.OperatorConfig(name="note", label="Review: leave a note", unlisted=True)
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """`note` in the parameters; empty takes it away."""
+        if not _is_ours(ctx) or ctx.current_sample is None:
+            return {}
+        with _ONE_AT_A_TIME:
+            annotate(ctx.dataset, ctx.current_sample, str(ctx.params.get("note") or ""), _reviewer())
+        return _state(ctx, ctx.current_sample)
+
+
+class Undo(foo.Operator):  # type: ignore[misc]
+    """Takes the last verdict or note back, and opens its case again."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """How FiftyOne calls it."""
+        return foo.OperatorConfig(name="undo", label="Review: undo")
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """What Alt+Z calls."""
+        if not _is_ours(ctx):
+            return {}
+        with _ONE_AT_A_TIME:
+            return _undo(ctx)
+
+
+class Next(foo.Operator):  # type: ignore[misc]
+    """Opens the next case without a verdict."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """How FiftyOne calls it."""
+        return foo.OperatorConfig(name="next", label="Review: next case")
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """What Alt+N calls."""
+        if not _is_ours(ctx):
+            return {}
+        following = next_case(ctx.view, ctx.current_sample)
+        if following is None:
+            ctx.ops.notify("Every case of this view has a verdict", variant="success")
+            return _state(ctx, ctx.current_sample)
+        ctx.ops.open_sample(id=following)
+        return _state(ctx, following)
+
+
+def register(plugin: Any) -> None:
+    """What FiftyOne calls when it loads the plugin."""
+    for operator in (State, Judge, Note, Undo, Next):
+        plugin.register(operator)
+
+
+def _judge(ctx: Any, verdict: str, note: Any) -> dict[str, Any]:
+    current = ctx.current_sample
+    ids = [current] if current is not None else list(ctx.selected)
+    if not ids:
+        ctx.ops.notify("Open a case, or select some; then judge", variant="warning")
+        return _state(ctx, None)
+    following = next_case(ctx.view, current) if current is not None else None  # before the view changes
+    judge(ctx.dataset, ids, verdict, _reviewer(), None if note is None else str(note))
+    if current is None:
+        ctx.ops.clear_selected_samples()
+    elif following is not None:
+        ctx.ops.open_sample(id=following)
+    else:
+        ctx.ops.close_sample()
+        ctx.ops.notify("That was the last case of this view", variant="success")
+    ctx.ops.reload_samples()
+    return _state(ctx, following)
+
+
+def _undo(ctx: Any) -> dict[str, Any]:
+    taken = undo(ctx.dataset, _reviewer())
+    if not taken:
+        ctx.ops.notify("Nothing to undo: what was pulled is in the catalog; judge it anew instead", variant="warning")
+        return _state(ctx, ctx.current_sample)
+    if len(taken) == 1:
+        ctx.ops.open_sample(id=taken[0])
+    ctx.ops.reload_samples()
+    return _state(ctx, taken[0] if len(taken) == 1 else ctx.current_sample)
+
+
+def _state(ctx: Any, key: str | None) -> dict[str, Any]:
+    if not _is_ours(ctx):
+        return {}
+    done, total = progress(ctx.view)
+    told = {"done": done, "total": total, "reviewer": _reviewer(), "selected": len(ctx.selected), "case": None}
+    if key is None:
+        return told
+    sample = ctx.dataset[key]
+    return {
+        **told,
+        "case": sample["sample_id"],
+        "verdict": sample["verdict"],
+        "words": list(sample["verdicts"] or []),
+        "note": sample["note"] or "",
+        "why": sample["why"] or "",
+    }
+
+
+def _is_ours(ctx: Any) -> bool:
+    """Whether the App has a dataset of ours open: a user's own is never written to."""
+    return ctx.dataset is not None and MARK in (ctx.dataset.info or {})
+
+
+def _reviewer() -> str:
+    return os.environ.get(REVIEWER) or "unknown"

@@ -1,0 +1,301 @@
+"""Open a review, pull what was said in it, or read it from a file: the stage's rim."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import threading
+import webbrowser
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segdata.catalog.purging import quoted_in
+from segdata.catalog.verdicts import Taken, last_remarks, take_in
+from segdata.records import Progress
+from segdata.review.cases import Chosen, case_rows, chosen_by, newest_selection
+from segdata.review.ending import Ending, ended_politely
+from segdata.review.environment import (
+    ADDRESS,
+    place_of,
+    require_fiftyone,
+    require_free_port,
+    set_environment,
+)
+from segdata.review.files import read_verdicts
+from segdata.review.mongod import is_alive, open_database
+from segdata.review.recipe import ReviewRecipe
+
+if TYPE_CHECKING:
+    from segdata.catalog.tables import Catalog
+    from segdata.catalog.workspace import RunContext
+    from segdata.review.dataset import Synced
+    from segdata.review.overlays import Overlays
+
+Row = dict[str, Any]
+
+_NOTHING = Taken({}, 0, 0, (), ())
+_ASKED_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a review is asked to show.
+
+    Attributes:
+        selection: its name; None for the newest.
+        where: a predicate instead; None for none.
+        browser: whether to open one.
+    """
+
+    selection: str | None = None
+    where: str | None = None
+    browser: bool = True
+
+
+@dataclass(frozen=True)
+class ReviewResult:
+    """What a review showed and brought back.
+
+    Attributes:
+        title: the selection or predicate that was reviewed; None for a pull or an import.
+        cases: samples under review.
+        synced: what the opening changed in FiftyOne's dataset; None for a pull or an import.
+        taken: what the catalog learned, of this review and of one that was cut off before it.
+    """
+
+    title: str | None
+    cases: int
+    synced: Synced | None
+    taken: Taken
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys of `segdata review --json`."""
+        shown = {} if self.title is None else {"reviewed": self.title, "cases": self.cases}
+        return {**shown, **(self.synced.to_json() if self.synced else {}), **self.taken.to_json()}
+
+
+def open_review(context: RunContext, recipe: ReviewRecipe, asked: Asked, say: Callable[[str], None]) -> ReviewResult:
+    """Open the App on some cases, and bring home what is said in it when it ends, by Ctrl-C or a polite kill.
+
+    Args:
+        context: its `limit` shows the first so many cases.
+        recipe: port, reviewer, names, sizes.
+        asked: which cases.
+        say: told where the App is, and what to do there.
+
+    Raises:
+        DataError: FiftyOne or its database is not there, or does not start.
+        UsageError: The port is taken, the database is open elsewhere, or holds a dataset of that name that is not ours;
+            no such selection or predicate.
+        TooFewSamplesError: There is nothing to review.
+    """
+    require_fiftyone()
+    require_free_port(recipe.port)
+    chosen = _choose(context, asked)
+    if context.dry_run:
+        return ReviewResult(chosen.title, len(chosen.samples), None, _NOTHING)
+    with _dataset(context, recipe) as (dataset, reviewer):
+        earlier = _pull(context.catalog, dataset, reviewer)
+        synced = _synchronise(context, recipe, chosen, dataset)
+        with ended_politely() as ending:
+            _serve(context, recipe, asked.browser, (dataset, chosen), (say, ending))
+            taken = _pull(context.catalog, dataset, reviewer)
+    return ReviewResult(chosen.title, len(chosen.samples), synced, _sum(earlier, taken))
+
+
+def pull(context: RunContext, recipe: ReviewRecipe) -> ReviewResult:
+    """Bring home what was said in the App and is not in the catalog yet, also while it is open.
+
+    Raises:
+        DataError: FiftyOne or its database is not there, or does not start.
+        UsageError: The dataset of that name is not ours.
+    """
+    require_fiftyone()
+    with _dataset(context, recipe, join=True) as (dataset, reviewer):
+        taken = _pull(context.catalog, dataset, reviewer, context.dry_run)
+    return ReviewResult(None, 0, None, taken)
+
+
+def import_verdicts(context: RunContext, recipe: ReviewRecipe, path: Path) -> ReviewResult:
+    """Read the verdicts that the report's page saved to a file, JSON or CSV; needs no FiftyOne.
+
+    Raises:
+        DataError: The file can't be read, or is something else; the message says where.
+    """
+    names = set(context.catalog.read("samples", ["sample_id"])["sample_id"].to_pylist())
+    judgements = read_verdicts(path, reviewer_of(recipe), names)
+    return ReviewResult(None, 0, None, take_in(context.catalog, judgements, context.dry_run))
+
+
+def reviewer_of(recipe: ReviewRecipe) -> str:
+    """Who reviews: the recipe's, else the user's name on this machine."""
+    if recipe.reviewer:
+        return recipe.reviewer
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+def _choose(context: RunContext, asked: Asked) -> Chosen:
+    """The samples to show, worst first."""
+    catalog = context.catalog
+    selections = catalog.read("selections").to_pylist()
+    samples = catalog.read("samples", where="status = 'present' AND kind <> 'background'").to_pylist()
+    if asked.where is None:
+        rows = newest_selection(selections, asked.selection)
+        by_id = {row["sample_id"]: row for row in samples}
+        found = [by_id[row["sample_id"]] for row in rows if row["sample_id"] in by_id]
+        title, scorer = str(rows[0]["selection"]), rows[0]["scorer_id"]
+    else:
+        rows = newest_selection(selections, asked.selection) if selections else []
+        scorer = _newest_scorer(catalog)
+        of_selection = {row["sample_id"]: row for row in rows}
+        found = chosen_by(asked.where, samples, _scores(catalog, scorer), of_selection)
+        title = asked.where
+    return Chosen(title, found[: context.limit], {row["sample_id"]: row for row in rows}, scorer)
+
+
+@contextmanager
+def _dataset(context: RunContext, recipe: ReviewRecipe, join: bool = False) -> Iterator[tuple[Any, str]]:
+    """Our dataset in a database that is open, and who reviews."""
+    from segdata.review.guest import close_connection, require_our_version
+
+    place, reviewer = place_of(context.workspace), reviewer_of(recipe)
+    with open_database(place, join) as uri:
+        require_our_version(uri, place)
+        set_environment(place, uri, reviewer)
+        from segdata.review.dataset import dataset_name, open_dataset
+
+        try:
+            name = dataset_name(recipe.dataset, context.workspace.root.name)
+            yield open_dataset(name, context.workspace.root, place.own), reviewer
+        finally:
+            close_connection()
+
+
+def _pull(catalog: Catalog, dataset: Any, reviewer: str, dry_run: bool = False) -> Taken:
+    from segdata.review.pulling import judgements_of, remember_pull
+
+    known = {key: tuple(row["tags"]) for key, row in last_remarks(catalog.read("verdicts").to_pylist()).items()}
+    judgements = judgements_of(dataset, known, reviewer)
+    taken = take_in(catalog, judgements, dry_run)
+    if not dry_run:
+        remember_pull(dataset, max((one.at for one in judgements), default=None))
+    return taken
+
+
+def _synchronise(context: RunContext, recipe: ReviewRecipe, chosen: Chosen, dataset: Any) -> Synced:
+    from segdata.review.dataset import known_names, remove, save_views, sync
+    from segdata.review.leaks import leaks_among
+
+    catalog = context.catalog
+    present = set(catalog.read("samples", ["sample_id"], "status = 'present'")["sample_id"].to_pylist())
+    gone = remove(dataset, set(known_names(dataset)) - present)
+    leaks = leaks_among(context)
+    leaked = catalog.read("samples", where=f"status = 'present' AND {quoted_in('sample_id', set(leaks))}").to_pylist()
+    chosen = replace(chosen, also=leaked)
+    scores = _scores(catalog, chosen.scorer_id)
+    cases = case_rows(chosen, scores, leaks, catalog.read("verdicts").to_pylist())
+    samples = {row["sample_id"]: row for row in chosen.all_samples}
+
+    def prepare(batch: Sequence[Row]) -> Iterable[tuple[str, Overlays]]:
+        return _prepare(context, recipe, [samples[row["sample_id"]] for row in batch], chosen.scorer_id)
+
+    def told(done: int) -> None:
+        context.progress(Progress("review", "cases", done, len(cases), "cases"))
+
+    synced = sync(dataset, cases, context.workspace.root, prepare, told)
+    save_views(dataset, chosen.title, {row["failure_mode"] for row in cases if row["failure_mode"]})
+    return replace(synced, gone=gone)
+
+
+def _prepare(
+    context: RunContext, recipe: ReviewRecipe, samples: Sequence[Row], scorer_id: str | None
+) -> Iterator[tuple[str, Overlays]]:
+    """What FiftyOne shows of some samples: a picture that browsers know, and overlays; drawn by several threads."""
+    from segdata.engines.local import map_threads
+    from segdata.review.media import shown_picture
+    from segdata.review.overlays import write_overlays
+
+    workspace, place = context.workspace, place_of(context.workspace)
+    predictions = _predictions(context.catalog, scorer_id, samples)
+
+    def one(sample: Row) -> tuple[str, Overlays]:
+        key = (sample["sample_id"], sample["image_sha256"], sample["alpha_sha256"])
+        media = shown_picture(workspace, sample, place.folder / "pictures")
+        drawn = write_overlays(workspace, sample, predictions.get(key), place.folder / "overlays", recipe.overlay_px)
+        return media, drawn
+
+    yield from map_threads(one, list(samples), context.workers)
+
+
+def _serve(
+    context: RunContext,
+    recipe: ReviewRecipe,
+    browser: bool,
+    shown: tuple[Any, Chosen],
+    rim: tuple[Callable[[str], None], Ending],
+) -> None:
+    """Serve the App until Ctrl-C, or until its server ends by itself."""
+    from segdata.review.dataset import WORST
+    from segdata.review.server import app_server
+
+    (dataset, chosen), (say, ending) = shown, rim
+    place = place_of(context.workspace)
+    with app_server(recipe.port, place.folder / "server.log") as server:
+        url = f"http://{ADDRESS}:{recipe.port}/datasets/{dataset.name}?view={WORST.replace(' ', '-')}"
+        say(f"{len(chosen.samples)} cases of {chosen.title}, as {reviewer_of(recipe)}, at {url}")
+        say("Alt+1 hard, Alt+2 label error, Alt+3 drop, Alt+4 fine; Alt+Z undoes, Alt+N goes on. Ctrl-C here ends it.")
+        if browser:
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        while not ending.wait(0.5) and is_alive(server):
+            continue
+    say("The App is closed; the verdicts come into the catalog.")
+
+
+def _newest_scorer(catalog: Catalog) -> str | None:
+    rows = catalog.query(
+        "SELECT scorer_id FROM scores WHERE status = 'scored' ORDER BY run_id DESC LIMIT 1"
+    ).to_pylist()
+    return str(rows[0]["scorer_id"]) if rows else None
+
+
+def _scores(catalog: Catalog, scorer_id: str | None) -> dict[str, Row]:
+    if scorer_id is None:
+        return {}
+    where = f"status = 'scored' AND {quoted_in('scorer_id', {scorer_id})}"
+    return {row["sample_id"]: row for row in catalog.read("scores", where=where).to_pylist()}
+
+
+def _predictions(
+    catalog: Catalog, scorer_id: str | None, samples: Sequence[Row]
+) -> Mapping[tuple[str, str | None, str | None], Row]:
+    """The kept masks of some samples, by id and hashes."""
+    if scorer_id is None:
+        return {}
+    found = {}
+    columns = "scorer_id, sample_id, image_sha256, alpha_sha256, mask, height, width"
+    names = [row["sample_id"] for row in samples if "\0" not in row["sample_id"]]
+    for start in range(0, len(names), _ASKED_AT_ONCE):
+        where = quoted_in("sample_id", set(names[start : start + _ASKED_AT_ONCE]))
+        sql = f"SELECT {columns} FROM predictions WHERE {quoted_in('scorer_id', {scorer_id})} AND {where}"
+        for row in catalog.query(sql).to_pylist():
+            found[row["sample_id"], row["image_sha256"], row["alpha_sha256"]] = row
+    return found
+
+
+def _sum(one: Taken, other: Taken) -> Taken:
+    verdicts = {
+        word: one.verdicts.get(word, 0) + other.verdicts.get(word, 0) for word in {*one.verdicts, *other.verdicts}
+    }
+    return Taken(
+        dict(sorted(verdicts.items())),
+        one.remarks + other.remarks,
+        other.known,
+        tuple(sorted({*one.stale, *other.stale})),
+        tuple(sorted({*one.unknown, *other.unknown})),
+    )

@@ -1,0 +1,64 @@
+"""A workspace with scores and a selection made by hand, and FiftyOne with a database of the tests' own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segdata.catalog.workspace import open_workspace
+from tests.report.conftest import Builder
+
+RECIPE = '[review]\nreviewer = "kim"\n'
+
+
+def filled(root: Path, cases: int = 4) -> Builder:
+    """A workspace that was mined: so many cases, the second one a suspect label."""
+    (root / "pipelines").mkdir(parents=True)
+    (root / "pipelines" / "portrait.toml").write_text(RECIPE)
+    builder = Builder(open_workspace(root))
+    names = builder.samples(cases)
+    scorer = builder.scores("aaaa", {name: 0.5 + 0.1 * index for index, name in enumerate(names)}, run_id="r")
+    triage = {name: "suspect_label" if index == 1 else "hard" for index, name in enumerate(names)}
+    builder.selection("hard-1", scorer, triage, run_id=builder.run("r", "mine"))
+    builder.context()
+    return builder
+
+
+@pytest.fixture
+def mined(tmp_path: Path) -> Builder:
+    """Four cases, mined."""
+    return filled(tmp_path / "portraits")
+
+
+@pytest.fixture(scope="session")
+def mongod() -> Path:
+    """FiftyOne's mongod, or one on the PATH; what needs it is skipped where there is none."""
+    from segdata.errors import DataError
+    from segdata.review.environment import require_fiftyone, require_mongod
+
+    try:
+        return require_mongod(require_fiftyone())
+    except DataError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def fiftyone(mongod: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """FiftyOne in this process, on a database that ends with the tests. It reads its settings once, when imported."""
+    from segdata.review.environment import Place, set_environment
+    from segdata.review.guest import close_connection
+    from segdata.review.mongod import open_database
+
+    folder = tmp_path_factory.mktemp("fiftyone")
+    place = Place(folder, folder / "mongo", None, own=True)
+    with open_database(place) as uri:
+        set_environment(place, uri, "kim")
+        import fiftyone as fo
+
+        yield fo
+        close_connection()
+    shutil.rmtree(folder, ignore_errors=True)

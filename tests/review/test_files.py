@@ -1,0 +1,81 @@
+"""Verdicts from a file: what the page saves is read back, and every mistake is located."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from segdata.errors import DataError
+from segdata.review.files import FORMAT, read_verdicts
+
+HEAD = "sample_id,image_sha256,alpha_sha256,verdict,reviewer,note,at\r\n"
+NINE = "2026-03-01T09:00:00Z"
+
+
+def written(tmp_path: Path, text: str, name: str = "v.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(text.encode())
+    return path
+
+
+def as_json(tmp_path: Path, *rows: object, **more: object) -> Path:
+    return written(tmp_path, json.dumps({"format": FORMAT, "verdicts": list(rows)} | more), "v.json")
+
+
+def test_json_and_csv_say_the_same(tmp_path: Path) -> None:
+    row = {"sample_id": "p/1", "image_sha256": "i", "alpha_sha256": "a", "verdict": "label_error", "reviewer": "ben",
+           "note": "hat, and\nhair", "at": NINE}  # fmt: skip
+    (first,) = read_verdicts(as_json(tmp_path, row), "kim", {"p/1"})
+    text = "\ufeff" + HEAD + 'p/1,i,a,label_error,ben,"hat, and\nhair",' + NINE + "\r\n"
+    (second,) = read_verdicts(written(tmp_path, text), "kim", {"p/1"})
+    assert first == second
+    assert (first.reviewer, first.at) == ("ben", datetime(2026, 3, 1, 9, tzinfo=UTC))
+
+
+def test_a_spreadsheets_semicolons_are_understood_and_an_empty_name_is_the_callers(tmp_path: Path) -> None:
+    text = "sample_id;verdict;reviewer;at\np/1;fine;;2026-03-01 09:00:00\n"
+    (one,) = read_verdicts(written(tmp_path, text), "kim", {"p/1"})
+    assert (one.verdict, one.reviewer, one.image_sha256) == ("fine", "kim", None)
+
+
+def test_the_apostrophe_before_a_formula_is_taken_away_again(tmp_path: Path) -> None:
+    lines = f"'=cmd(),,,hard,,'+1,{NINE}\r\n'-mine,,,drop,,,{NINE}\r\n"
+    found = read_verdicts(written(tmp_path, HEAD + lines), "kim", {"=cmd()", "'-mine"})
+    assert [(one.sample_id, one.note) for one in found] == [("=cmd()", "+1"), ("'-mine", None)]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"sample_id": "p/1", "verdict": "great", "at": NINE}, r"verdict 2: verdict 'great'; it is one of hard, label"),
+        ({"verdict": "hard", "at": NINE}, r"verdict 2: it names no sample_id"),
+        ({"sample_id": "p/1", "verdict": "hard", "at": "today"}, r"verdict 2: at is 'today'; a time like"),
+        ({"sample_id": 7, "verdict": "hard", "at": NINE}, r"verdict 2: sample_id is no text"),
+    ],
+)
+def test_a_mistake_is_located(tmp_path: Path, row: dict[str, object], told: str) -> None:
+    good = {"sample_id": "p/1", "verdict": "hard", "at": NINE}
+    with pytest.raises(DataError, match=told):
+        read_verdicts(as_json(tmp_path, good, row), "kim", set())
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "told"),
+    [
+        ("{", "v.json", "not JSON"),
+        ('{"verdicts": []}', "v.json", "no file of verdicts"),
+        (f'{{"format": "{FORMAT}", "verdicts": [1]}}', "v.json", "no list of objects"),
+        ("a,b\n1,2\n", "v.csv", "the first line must name the columns"),
+    ],
+)
+def test_another_file_is_refused(tmp_path: Path, text: str, name: str, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        read_verdicts(written(tmp_path, text, name), "kim", set())
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere\.json: can't be read"):
+        read_verdicts(tmp_path / "nowhere.json", "kim", set())
