@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from segdata.report import charts, figures, text
+from segdata.imaging import figures
+from segdata.report import charts, text
 from segdata.report.pictures import Picture
 from segdata.report.plan import Case
 from segdata.report.summaries import Overview, Pool, SelectionSummary
