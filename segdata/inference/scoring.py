@@ -131,7 +131,9 @@ def score_samples(
     rows: list[Row] = samples.slice(0, context.limit).to_pylist()
     scorer = _settled(context, model_folder, options, rows, opener)
     known = _statuses(context.catalog, scorer.scorer_id)
-    waiting = [row for row in rows if known.get(key_of(row)) != "scored"]
+    # What failed before comes last, so that drivers which began at other times cut what is new into the same shards.
+    waiting = [row for row in rows if key_of(row) not in known]
+    waiting += [row for row in rows if known.get(key_of(row)) == "failed"]
     result = replace(scorer, reused=len(rows) - len(waiting))
     if context.dry_run or not waiting:
         return replace(result, scored=len(waiting))

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -245,6 +246,30 @@ def test_two_drivers_at_once_score_nothing_twice(context):
     assert len(table(context, "predictions")) == 130
 
 
+def test_a_driver_that_begins_after_failures_shares_its_shards_with_one_that_goes_on(context):
+    samples, goes_on = pool(context.workspace, 200), threading.Event()
+    for number in (3, 5):
+        (context.workspace.root / f"data/{number:04d}_image.png").unlink()
+
+    class Waiting(BrightIsPerson):
+        def probabilities(self, batch):
+            found = super().probabilities(batch)
+            if len(self.batches) == 12:
+                goes_on.wait(60)
+            return found
+
+    with ThreadPoolExecutor(1) as first:
+        early = first.submit(score, context, samples, opener=Waiting)
+        deadline = time.monotonic() + 60
+        while len(table(context)) < 64 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert score(context, samples).failed == 2
+        goes_on.set()
+        early.result()
+    assert [row["sample_id"] for row in table(context)] == sorted(samples["sample_id"].to_pylist())
+    assert len(table(context, "predictions")) == 198
+
+
 def test_progress_counts_what_is_reused(context):
     seen = []
     samples = pool(context.workspace, 70)
@@ -292,6 +317,27 @@ def test_a_driver_killed_between_commits_is_continued_to_the_same_table(context,
     assert (result.scored, result.reused) == (200 - left, left)
     alone = RunContext(make_workspace(tmp_path / "alone"), "run-2")
     score(alone, pool(alone.workspace, 200))
+    assert table(context) == table(alone)
+    assert table(context, "predictions") == table(alone, "predictions")
+
+
+@pytest.mark.stress
+def test_two_drivers_of_which_one_is_killed_again_and_again_end_with_the_undisturbed_table(context, tmp_path):
+    samples = pool(context.workspace, 640)
+    context.catalog.merge("samples", samples)
+    script = textwrap.dedent(_KILLED.format(tests=str(Path(__file__).parent), root=str(context.workspace.root)))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    call = [sys.executable, "-c", script]
+    steady = subprocess.Popen(call, env=environment)
+    for attempt in range(6):
+        driver = subprocess.Popen(call, env=environment)
+        time.sleep(3 + 0.7 * attempt)
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+    assert steady.wait(300) == 0
+    assert score(context, samples).scored == 0
+    alone = RunContext(make_workspace(tmp_path / "alone"), "run-2")
+    score(alone, pool(alone.workspace, 640))
     assert table(context) == table(alone)
     assert table(context, "predictions") == table(alone, "predictions")
 
