@@ -124,8 +124,8 @@ def _data_file_damage(file: tuple[Path, int, int]) -> Damage | None:
 
 
 def _key_damage(catalog: Catalog, name: str) -> list[Damage]:
-    keys = ", ".join(KEYS[name])
-    sql = f"SELECT count(*) - count(DISTINCT ({keys})) AS twice FROM {name}"
+    keys, quoted = ", ".join(KEYS[name]), ", ".join(f'"{key}"' for key in KEYS[name])  # `at` is a word of SQL
+    sql = f"SELECT count(*) - count(DISTINCT ({quoted})) AS twice FROM {name}"
     try:
         twice = catalog.query(sql)["twice"][0].as_py()
     except CatalogError as error:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
-from segdata.catalog.verify import verify_files, verify_tables
+from segdata.catalog.verify import _key_damage, verify_files, verify_tables
 from segdata.catalog.workspace import RunContext, open_workspace
 from segdata.storage.files import sha256_of
 
@@ -88,6 +88,11 @@ def test_a_key_that_is_there_twice_is_found(context: RunContext) -> None:
     write_deltalake(context.catalog.path("samples"), row.cast(SCHEMAS["samples"]), mode="append")
     _, (found,) = verify_tables(context)
     assert "1 rows have the key (sample_id) of another row" in str(found)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
+def test_every_table_can_be_looked_at_whatever_its_keys_are_called(context: RunContext, name: str) -> None:
+    assert _key_damage(context.catalog, name) == []
 
 
 def test_all_damage_is_found_at_once_and_the_command_exits_3(segdata: Run, workspace: Path) -> None:
