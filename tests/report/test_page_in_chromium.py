@@ -77,6 +77,7 @@ def test_cases_are_judged_on_the_page_and_come_into_the_catalog(
     page.wait("document.querySelector('[data-review]') && !document.querySelector('[data-review]').hidden")
     assert told(page, "progress") == "0 of 4 reviewed"
     page.press("n", alt=True)
+    page.wait("(r => r.top >= 0 && r.top < innerHeight)(document.querySelector('.chosen').getBoundingClientRect())", 20)
     page.press("2", alt=True)  # label error, by key: on to the next
     assert told(page, "progress") == "1 of 4 reviewed"
     page.click("[data-review] [data-verdict=hard]")
@@ -89,6 +90,7 @@ def test_cases_are_judged_on_the_page_and_come_into_the_catalog(
     page.press("4", alt=True)
     page.click("[data-review] [data-reviewer]")
     page.write("=ben")
+    page.run("document.querySelector('.chosen').scrollIntoView({block: 'center', behavior: 'instant'})")
     page.shot(SHOTS / "page-judged.png")
     told_json = saved(page, folder, "json", "verdicts.json")
     told_csv = saved(page, folder, "csv", "verdicts.csv")
@@ -136,7 +138,8 @@ def test_the_page_is_read_on_a_phone_and_on_paper(hostile: Any, page: Page) -> N
     for name, width in (("phone", 390), ("desk", 1280)):
         page.resize(width, 844, phone=name == "phone")
         page.open(result.path.as_uri())
-        page.wait("document.readyState === 'complete'")
+        page.wait("document.readyState === 'complete' && document.querySelector('[data-review]') !== null")
+        page.wait("[...document.images].every(image => { image.loading = 'eager'; return image.complete; })")
         assert page.run("document.documentElement.scrollWidth") <= width, "nothing sticks out to the side"
         page.shot(SHOTS / f"page-{name}.png", whole=True)
     page.call("Emulation.setEmulatedMedia", media="print")
