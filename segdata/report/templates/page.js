@@ -7,7 +7,7 @@
   const cards = all("[data-case]").map((element) => ({ element, ...JSON.parse(element.dataset.case) }));
   const said = new Map();      // sample_id -> {verdict, note, at}: what was said on this page
   const done = [];             // for undo: [sample_id, what was said before]
-  let current = null, unsaved = 0;
+  let current = null, unsaved = false;
 
   // --- sort and filter -------------------------------------------------------------------------------------------
   const verdictOf = (card) => (said.get(card.sample_id) || card).verdict || null;
@@ -96,7 +96,7 @@
     one("[data-progress]", bar).textContent = `${judged.length} of ${names.length} reviewed`;
     one("[data-current]", bar).textContent = current ? current.element.querySelector("h3").textContent : "choose a case, or Alt+N";
     for (const button of buttons) button.setAttribute("aria-pressed", String(current !== null && verdictOf(current) === button.dataset.verdict));
-    one("[data-saved]", bar).textContent = unsaved ? `${unsaved} not saved` : said.size ? "all saved" : "";
+    one("[data-saved]", bar).textContent = unsaved ? "not saved yet" : said.size ? "all saved" : "";
   }
 
   function mark(name) {
@@ -116,7 +116,7 @@
     const name = current.sample_id;
     done.push([name, said.get(name)]);
     said.set(name, { verdict, note: note.value, at: new Date().toISOString() });
-    unsaved += 1;
+    unsaved = true;
     mark(name);
     next();
   }
@@ -131,7 +131,7 @@
     if (!done.length) return;
     const [name, before] = done.pop();
     if (before) said.set(name, before); else said.delete(name);
-    unsaved += 1;
+    unsaved = true;
     mark(name);
     select(cards.find((card) => card.sample_id === name && !card.element.hidden) || cards.find((card) => card.sample_id === name));
   }
@@ -158,7 +158,7 @@
     link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-    unsaved = 0;
+    unsaved = false;
     tell();
   }
 

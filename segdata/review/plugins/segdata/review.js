@@ -12,7 +12,7 @@
   const style = document.createElement("style");
   style.textContent = `
     #segdata-review { position: fixed; z-index: 100000; left: 0; right: 0; bottom: 10px; width: fit-content; margin: 0 auto;
-      display: flex; flex-wrap: wrap; gap: 8px; align-items: center; justify-content: center; max-width: min(800px, calc(100vw - 32px));
+      display: flex; flex-wrap: wrap; gap: 8px; align-items: center; justify-content: center; max-width: min(960px, calc(100vw - 32px));
       padding: 9px 14px; border-radius: 10px; font: 14px/1.3 system-ui, sans-serif; color: #f3f1ec; background: #202225f2;
       border: 1px solid #4a4d52; box-shadow: 0 6px 28px #000a; }
     #segdata-review[hidden] { display: none; }
