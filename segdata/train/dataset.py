@@ -20,6 +20,7 @@ from segdata.imaging.arrays import Alpha, Image
 from segdata.imaging.frame import Aspect, alpha_into_frame, frame_of, into_frame
 from segdata.train.augment import Augment, portrait_augmentation
 from segdata.train.cache import ArrayCache
+from segdata.train.negatives import Negatives
 from segdata.train.online import OnlineFusion
 from segdata.train.recipe import TrainRecipe
 from segdata.train.resize import shrink_pair, typical_scale
@@ -66,7 +67,7 @@ class TrainingSamples:
         frame: network size, and whether photos are stretched to it or keep their aspect ratio.
         cache: for pairs at network size.
         online: lays portraits over new backgrounds; None for never.
-        backgrounds: rows of `samples` without a person; the recipe's share of the fetches is one of them instead.
+        negatives: shows photos without a person instead of a share of them; None for never.
     """
 
     def __init__(
@@ -78,16 +79,15 @@ class TrainingSamples:
         frame: tuple[tuple[int, int], Aspect],
         cache: ArrayCache,
         online: OnlineFusion | None = None,
-        backgrounds: Sequence[Row] = (),
+        negatives: Negatives | None = None,
     ) -> None:
         self._workspace, self._rows, self._seed = workspace, rows, seed
         self._input_hw, self._aspect = frame
-        self._cache, self._online = cache, online
+        self._cache, self._online, self._negatives = cache, online, negatives
         self._at_network = recipe.augment_at == "network"
         scale = typical_scale(rows, self._input_hw) if self._at_network else None
         self._augment: Augment | None = portrait_augmentation(scale, recipe.crop) if recipe.augment else None
         self._weighs_loss = recipe.sampling != "hard"
-        self._backgrounds, self._negatives = backgrounds, recipe.negatives if backgrounds else 0.0
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -100,19 +100,18 @@ class TrainingSamples:
             StorageError: A file can't be read.
         """
         rng = np.random.default_rng([self._seed, epoch, index])
-        row = self._row(index, rng)
-        image, alpha = self._pair(row, rng)
+        row = self._rows[index]
+        image, alpha = self._negative(row, rng) or self._pair(row, rng)
         if self._augment is not None:
             image, alpha = self._augment(image, alpha, int(rng.integers(2**31)))
         image = into_frame(image, self._input_hw, self._aspect)
         alpha = alpha_into_frame(alpha, self._input_hw, self._aspect)
         return Fetched(image, alpha, weight_of(row) if self._weighs_loss else 1.0)
 
-    def _row(self, index: int, rng: np.random.Generator) -> Row:
-        """The sample, or a background in its place; a training without negatives draws nothing for them."""
-        if self._negatives and rng.random() < self._negatives:
-            return self._backgrounds[int(rng.integers(len(self._backgrounds)))]
-        return self._rows[index]
+    def _negative(self, row: Row, rng: np.random.Generator) -> tuple[Image, Alpha] | None:
+        """A photo without a person in the sample's place, if this fetch is one: without negatives nothing is drawn."""
+        cut = None if self._negatives is None else self._negatives.draw(rng)
+        return None if self._negatives is None or cut is None else self._negatives.pair(cut, row)
 
     def _pair(self, row: Row, rng: np.random.Generator) -> tuple[Image, Alpha]:
         """The sample or a composite of it, at network size or its own, as `augment_at` says."""

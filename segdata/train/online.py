@@ -103,7 +103,7 @@ class OnlineFusion:
         height, width = drawn.plan.frame_hw or (first["height"], first["width"])
         window = frame_of((height, width), self.input_hw, self.aspect)
         size_hw = (window.height, window.width)
-        scene = self._small_background(drawn.background, height / width, size_hw)
+        scene = small_background(self.workspace, self.cache, drawn.background, height / width, size_hw)
         layers = [self._small_layer(row, size_hw) for row in in_depth]
         return fuse_layers(layers, scene, drawn.plan, size_hw)
 
@@ -143,16 +143,24 @@ class OnlineFusion:
 
         return Layer(*self.cache.get(("layer", row["sample_id"], size_hw), make))
 
-    def _small_background(self, row: Row, aspect: float, size_hw: tuple[int, int]) -> Image:
-        """The background, stretched as a portrait of this aspect (height / width) was, just large enough to cover."""
-        step = max(1, round(aspect / _ASPECT_STEP))
 
-        def make() -> tuple[Image]:
-            background = read_image_of(self.workspace, row)
-            return (resize_to(background, stretched_cover_hw(background.shape[:2], step * _ASPECT_STEP, size_hw)),)
+def small_background(
+    workspace: Workspace, cache: ArrayCache, row: Row, aspect: float, size_hw: tuple[int, int]
+) -> Image:
+    """A background, stretched as a portrait of this aspect (height / width) was, just large enough to cover size_hw.
 
-        (small,) = self.cache.get(("background", row["sample_id"], step, size_hw), make)
-        return small
+    Raises:
+        PixelError: The file can't be decoded; the message names the sample.
+        StorageError: The file can't be read.
+    """
+    step = max(1, round(aspect / _ASPECT_STEP))
+
+    def make() -> tuple[Image]:
+        background = read_image_of(workspace, row)
+        return (resize_to(background, stretched_cover_hw(background.shape[:2], step * _ASPECT_STEP, size_hw)),)
+
+    (small,) = cache.get(("background", row["sample_id"], step, size_hw), make)
+    return small
 
 
 def stretched_cover_hw(size_hw: tuple[int, ...], aspect: float, input_hw: tuple[int, int]) -> tuple[int, int]:

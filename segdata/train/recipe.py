@@ -46,9 +46,9 @@ class TrainRecipe(BaseModel):
         crop: cut up to this share off each side at random, and enlarge what is left; 0 for off.
         augment_at: `network` resizes once, keeps the small arrays in memory and augments those; `image` augments
             the photo at its own size and resizes afterwards, as the reference did, and decodes at every fetch.
-        negatives: this share of the fetches is a photo without a person instead of a portrait, from the backgrounds of
-            the catalog, and alpha is 0 all over; 0 for none, and none where the catalog has no backgrounds. A network
-            that has only ever seen portraits sees a person in every third photo that has none.
+        negatives: this share of the fetches is a photo without a person instead of a portrait: a background of the
+            catalog, cut as fusion cuts them, and alpha is 0 all over. 0 for none; none as well where the catalog has
+            no backgrounds. A network that has only ever seen portraits sees people in photos that have none.
         fusion: `online` lays portraits over new backgrounds while training, `rendered` trains on composites that
             were rendered before, `none` on neither.
         val_fraction: share of the training groups that is cut off as val.

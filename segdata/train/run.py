@@ -17,6 +17,7 @@ from segdata.train.dataset import TrainingSamples
 from segdata.train.device import launch
 from segdata.train.job import EpochRecord, TrainingJob, TrainResult
 from segdata.train.logs import TrainingLog
+from segdata.train.negatives import Negatives
 from segdata.train.online import OnlineFusion
 from segdata.train.recipe import TrainRecipe
 from segdata.train.sampling import shares_of
@@ -137,10 +138,14 @@ def _parts(context: RunContext, recipe: TrainRecipe, job: TrainingJob, spec: Mod
             input_hw=input_hw if at_network else None,
             aspect=spec.resize,
         )
+    negatives = None
+    if recipe.negatives and backgrounds:
+        size = input_hw if at_network else None
+        negatives = Negatives(workspace, backgrounds, recipe.negatives, cache, size, spec.resize)
     return Parts(
         trainer=trainer,
         samples=TrainingSamples(
-            workspace, rows, recipe, context.seed, (input_hw, spec.resize), cache, online, backgrounds
+            workspace, rows, recipe, context.seed, (input_hw, spec.resize), cache, online, negatives
         ),
         validation=Validation(workspace, job.val.to_pylist(), spec, context.workers, cache),
         folder=_state_folder(context, job),

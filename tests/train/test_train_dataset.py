@@ -6,11 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segdata.catalog.pixels import read_image_of
+from segdata.catalog.pixels import read_image_of, read_pair
+from segdata.imaging.fusion import FusionPlan, Placed, fuse_layers
+from segdata.imaging.layer import Layer
 from segdata.inference.model_folder import ModelSpec
 from segdata.inference.predict import prepare
+from segdata.train.augment import portrait_augmentation
 from segdata.train.cache import ArrayCache
 from segdata.train.dataset import TrainingSamples, batches
+from segdata.train.negatives import Negatives
 from segdata.train.recipe import TrainRecipe
 from segdata.train.resize import shrink_pair, typical_scale
 
@@ -65,47 +69,56 @@ def test_alpha_stays_soft_when_shrunk() -> None:
     assert shrink_pair(image, alpha, (8, 8))[1] is alpha
 
 
-def negatives_of(studio: Any, share: float, **changes: Any) -> tuple[TrainingSamples, list[np.ndarray]]:
-    """Samples that are backgrounds in a share of the fetches, and the backgrounds as a prediction would see them."""
-    rows = studio.portraits(range(3), weight=1.0).to_pylist()
+def negatives_of(studio: Any, share: float, input_hw: tuple[int, int] | None = (64, 64)) -> Negatives:
     backgrounds = [studio.background(seed) for seed in range(2)]
-    recipe = PLAIN.model_copy(update={"negatives": share, **changes})
-    frame, cache = ((64, 64), "stretch"), ArrayCache(1 << 24)
-    spec = ModelSpec(name="tiny", input_hw=(64, 64))
-    seen = [prepare(read_image_of(studio.workspace, row), spec) for row in backgrounds]
-    return TrainingSamples(studio.workspace, rows, recipe, 0, frame, cache, backgrounds=backgrounds), seen
+    return Negatives(studio.workspace, backgrounds, share, ArrayCache(1 << 24), input_hw)
+
+
+def shown(studio: Any, share: float, recipe: TrainRecipe = PLAIN) -> TrainingSamples:
+    rows = studio.portraits(range(3), weight=1.0).to_pylist()
+    negatives = negatives_of(studio, share, (64, 64) if recipe.augment_at == "network" else None)
+    frame = ((64, 64), "stretch")
+    return TrainingSamples(studio.workspace, rows, recipe, 0, frame, ArrayCache(1 << 24), negatives=negatives)
+
+
+def test_a_negative_is_what_fusion_would_have_put_behind_the_portrait(studio: Callable[..., Any]) -> None:
+    made = studio()
+    portrait, large = made.portrait(0), negatives_of(made, 0.999, None)
+    small = negatives_of(made, 0.999)
+    nobody = Layer(np.full((96, 72, 3), 99, np.uint8), np.zeros((96, 72), np.uint8))
+    for seed in range(4):
+        cut = large.draw(np.random.default_rng(seed))
+        assert cut is not None
+        plan = FusionPlan((Placed("p"),), "b", crop_x=cut.crop_x, crop_y=cut.crop_y)
+        scene, _ = fuse_layers([nobody], read_image_of(made.workspace, cut.background), plan)
+        image, alpha = large.pair(cut, portrait)
+        assert np.array_equal(image, scene)
+        assert (alpha.shape, alpha.any()) == ((96, 72), False)
+        little, nothing = small.pair(cut, portrait)
+        assert np.abs(little.astype(int) - shrink_pair(image, alpha, (64, 64))[0]).mean() < 7
+        assert (nothing.shape, nothing.any()) == ((64, 64), False)
 
 
 @pytest.mark.parametrize("augment_at", ["network", "image"])
-def test_a_negative_is_a_background_as_prediction_sees_it_with_nobody_in_it(
-    studio: Callable[..., Any], augment_at: str
-) -> None:
-    samples, seen = negatives_of(studio(), 0.999, augment_at=augment_at)
-    fetched = [samples.fetch(epoch, 0) for epoch in range(1, 12)]
-    assert {min(int(np.abs(one.image.astype(int) - photo).max()) for photo in seen) for one in fetched} == {0}
-    assert len({one.image.tobytes() for one in fetched}) == 2, "each of the two is drawn"
-    assert not any(one.alpha.any() for one in fetched)
-    assert fetched[0].weight == 1.0
-
-
-def test_the_share_of_fetches_that_are_negatives_is_the_recipes(studio: Callable[..., Any]) -> None:
-    samples, _ = negatives_of(studio(), 0.2)
-    empty = [not samples.fetch(epoch, index).alpha.any() for epoch in range(1, 201) for index in range(3)]
+def test_the_share_of_fetches_that_are_negatives_is_the_recipes(studio: Callable[..., Any], augment_at: str) -> None:
+    recipe = PLAIN.model_copy(update={"augment_at": augment_at})
+    first, again = shown(studio(), 0.2, recipe), shown(studio("again"), 0.2, recipe)
+    fetched = [first.fetch(epoch, index) for epoch in range(1, 201) for index in range(3)]
+    empty = [not one.alpha.any() for one in fetched]
     assert np.mean(empty) == pytest.approx(0.2, abs=0.05)
-    again, _ = negatives_of(studio("again"), 0.2)
+    assert {one.image.shape for one in fetched} == {(64, 64, 3)}
+    assert {one.weight for one in fetched} == {1.0}
     assert [not again.fetch(epoch, index).alpha.any() for epoch in range(1, 9) for index in range(3)] == empty[:24]
 
 
-def test_without_backgrounds_or_at_0_every_fetch_is_the_sample_and_no_draw_is_spent(
-    studio: Callable[..., Any],
-) -> None:
+def test_a_training_without_negatives_draws_nothing_for_them(studio: Callable[..., Any]) -> None:
     made = studio()
-    off, _ = negatives_of(made, 0.0, augment=True)
-    none = samples_of(made, AUGMENTED.model_copy(update={"negatives": 0.5}))
-    for index in range(3):
-        first, second = off.fetch(1, index), none.fetch(1, index)
-        assert first.alpha.any()
-        assert np.array_equal(first.image, second.image)
+    plain, rows = samples_of(made, AUGMENTED), made.portraits(range(3), weight=1.0).to_pylist()
+    rng = np.random.default_rng([0, 1, 2])
+    image, alpha = shrink_pair(*read_pair(made.workspace, rows[2]), (64, 64))
+    augment = portrait_augmentation(typical_scale(rows, (64, 64)))
+    expected, _ = augment(image, alpha, int(rng.integers(2**31)))
+    assert np.array_equal(plain.fetch(1, 2).image, expected)
 
 
 def test_batches_come_in_order_as_tensors(studio: Callable[..., Any]) -> None:
