@@ -1,4 +1,4 @@
-"""The page in a real browser: cases judged by key and by button, undone, saved and read back; hostile text only shown."""
+"""The page in a real browser: cases judged by key and button, undone, saved, read back; hostile text is only shown."""
 
 from __future__ import annotations
 
@@ -103,8 +103,10 @@ def test_cases_are_judged_on_the_page_and_come_into_the_catalog(
     assert (second.json["verdicts"], second.json["known"]) == ({}, 3), "the CSV says exactly the same"
     rows = hostile.workspace.catalog.read("verdicts").to_pylist()
     assert {(row["sample_id"], row["verdict"], row["reviewer"], row["note"] or None) for row in rows} == {
-        (HOSTILE[0], "label_error", "=ben", None), (HOSTILE[1], "hard", "=ben", None), (HOSTILE[2], "fine", "=ben", NOTE),
-    }  # fmt: skip
+        (HOSTILE[0], "label_error", "=ben", None),
+        (HOSTILE[1], "hard", "=ben", None),
+        (HOSTILE[2], "fine", "=ben", NOTE),
+    }
     assert page.run("typeof hacked") == "undefined", "text of the data was run"
     assert page.complaints == [] and page.went_outside() == []
 

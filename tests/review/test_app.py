@@ -1,4 +1,4 @@
-"""The whole review as a person does it: the command, the App in a real browser, keys and buttons, and the catalog after.
+"""The whole review as a person does it: the command, the App in a real browser, keys, buttons, and the catalog after.
 
 Screenshots go to build/screenshots, or where SEGDATA_SCREENSHOTS says: look at them.
 """

@@ -42,7 +42,7 @@ def test_a_spreadsheets_semicolons_are_understood_and_an_empty_name_is_the_calle
 
 
 def test_the_apostrophe_before_a_formula_is_taken_away_again(tmp_path: Path) -> None:
-    lines = "'=cmd(),,,hard,,'+1,{0}\r\n'-mine,,,drop,,,{0}\r\n".format(NINE)
+    lines = f"'=cmd(),,,hard,,'+1,{NINE}\r\n'-mine,,,drop,,,{NINE}\r\n"
     found = read_verdicts(written(tmp_path, HEAD + lines), "kim", {"=cmd()", "'-mine"})
     assert [(one.sample_id, one.note) for one in found] == [("=cmd()", "+1"), ("'-mine", None)]
 
