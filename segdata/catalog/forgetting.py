@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from segdata.catalog.mends import drop_mends
 from segdata.catalog.purging import quoted_in
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import Workspace
@@ -98,6 +99,9 @@ def erase(workspace: Workspace, traces: Traces, run_id: str) -> None:
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
     shutil.rmtree(catalog.files / "foregrounds", ignore_errors=True)
+    drop_mends(catalog, traces.ids)
+    for folder in ("overlays", "pictures"):  # of a review: made again by the next one, which leaves these samples out
+        shutil.rmtree(workspace.root / "review" / folder, ignore_errors=True)
     catalog.delete("samples", quoted_in("sample_id", {row["sample_id"] for row in traces.composites}))
     catalog.delete("appearances", quoted_in("image_sha256", _hashes(traces.rows)))
     catalog.delete("rejects", _their_rejects(traces.rows))

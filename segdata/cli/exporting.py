@@ -67,6 +67,30 @@ def parquet(
         say("Nothing to write: the catalog is empty.")
 
 
+def repair(
+    common: Common,
+    out: Annotated[Path, typer.Argument(help="A folder; made if need be.")],
+    format_: Annotated[str, typer.Option("--format", help="folder, coco or cvat.")] = "folder",
+    selection: Annotated[str | None, typer.Option(help="A selection's name.", metavar="NAME")] = None,
+    where: Annotated[str | None, typer.Option(help="Which samples: one boolean expression over their columns.")] = None,
+) -> None:
+    """Write samples with wrong labels for repair: those judged label error, or a selection, or what --where chooses.
+
+    A folder holds photographs and grey masks; coco an annotations.json with RLE, since polygons can't hold holes; cvat
+    the XML of CVAT for images 1.1. When they are mended: segdata ingest --mended DIR
+    """
+    with Outcome(common.json, "export repair"):
+        from segdata.export.repair import run as run_repair
+
+        result = run_repair(common.open().context("export"), out.absolute(), format_, selection, where)
+    if common.json:
+        print_json({"command": "export repair", "status": "done", **result.to_json()})
+        return
+    say(f"{out}: {result.samples} samples as {result.format}. When they are mended: segdata ingest --mended {out}")
+    for name, reason in result.failed:
+        say(f"  {name}: {reason}")
+
+
 def _context(common: Common, as_of: str | None) -> RunContext:
     session = common.open()
     context, moment = session.context("export"), session.moment(as_of)

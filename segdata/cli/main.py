@@ -82,6 +82,7 @@ _SHORT = {
     "export": "Write tables to files that any program reads.",
     "export table": "One table to one file; the word may be left out.",
     "export parquet": "Tables as Parquet, a file each.",
+    "export repair": "Wrong labels, to be mended elsewhere.",
     "export model": "A version as ONNX or OpenVINO, checked.",
     "models": "List, show, compare, promote, time trained versions.",
     "models list": "Every version, how good, which is promoted.",
@@ -105,7 +106,7 @@ _CATALOG = (
     *(cataloguing.tables, cataloguing.history, cataloguing.verify, cataloguing.maintain),
     *(duplicating.duplicates, duplicating.leaks, lineage.lineage),
 )
-_EXPORT = (exporting.table, exporting.parquet, portable.model)
+_EXPORT = (exporting.table, exporting.parquet, exporting.repair, portable.model)
 _MODELS = (models.list_, models.show, models.compare, models.promote, models.benchmark)
 
 for _panel, _functions in (

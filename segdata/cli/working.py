@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -29,6 +30,9 @@ def ingest(
     root: Annotated[str | None, typer.Option(help="Another root for the one source named.")] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Read every file again.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 3 if anything was rejected.")] = False,
+    mended: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Take in labels mended in what segdata export repair wrote.")
+    ] = None,
 ) -> None:
     """Bring the catalog up to date with the sources: portraits, their alphas, backgrounds.
 
@@ -38,6 +42,8 @@ def ingest(
     from segdata.pipeline import commands
 
     def work(session: Any) -> Any:
+        if mended is not None:
+            return commands.ingest_mended(session, mended)
         record = commands.ingest(session, names or (), root, verify)
         rejects = record.result["rejects"]
         if strict and rejects:
@@ -52,7 +58,11 @@ def ingest(
 
 def show_ingest(result: Mapping[str, Any]) -> None:
     """A table of the sources, and what was rejected or left out, by reason."""
+    if "mended" in result:
+        _show_mended(result)
     sources = result["sources"]
+    if not sources:
+        return
     say_table(("source", *_COUNTS), [(name, *(source[key] for key in _COUNTS)) for name, source in sources.items()])
     for name, source in sources.items():
         if source["filtered"]:
@@ -63,6 +73,15 @@ def show_ingest(result: Mapping[str, Any]) -> None:
     if result["rejects"]:
         say("  rejected: " + ", ".join(f"{count} {why}" for why, count in sorted(result["rejects"].items())))
         say('  which: segdata query "SELECT dataset, path, reason, detail FROM rejects"')
+
+
+def _show_mended(result: Mapping[str, Any]) -> None:
+    mended = result["mended"]
+    say(f"{len(mended['changed'])} labels mended, {mended['same']} as they were, {len(mended['skipped'])} left alone:")
+    for one in mended["skipped"]:
+        say(f"  {one['sample_id']}: {one['reason']}")
+    for row in result.get("test", ()):
+        say(f"  {row['name']}: {row['before']:.4f} on the test labels before, {row['after']:.4f} on the mended ones")
 
 
 def fuse(

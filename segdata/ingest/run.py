@@ -18,6 +18,7 @@ from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import map_threads
 from segdata.ingest.measure import measure
+from segdata.ingest.mended import with_mends
 from segdata.ingest.plan import (
     KNOWN_COLUMNS,
     Before,
@@ -152,7 +153,7 @@ class _Ingest:
         context, source = self._context, self._source
         context.progress(Progress("ingest", source.name, 0, None, note="looking for files"))
         root = context.workspace.resolve(source.root).resolve()
-        found = _limited(READERS[source.reader_name](root, source), context.limit)
+        found = _limited(with_mends(context, READERS[source.reader_name](root, source)), context.limit)
         plan = plan_ingest(found, self._before, self._rules)
         self.rejects, self.filtered = dict(plan.rejects), dict(plan.filtered)
         if context.dry_run:

@@ -21,6 +21,32 @@ if TYPE_CHECKING:
     from segdata.predict.pictures import PictureOptions
 
 
+def ingest_mended(session: Session, folder: Path) -> Record:
+    """Take mended labels in, and measure all versions anew on the test split if that has some of them.
+
+    Args:
+        session: the workspace and recipe.
+        folder: what `segdata export repair` wrote, and somebody mended.
+
+    Raises:
+        SourceError: It is no such folder; or a source of these samples is missing.
+        UsageError: The recipe has no source of that name any more.
+    """
+    from segdata.ingest.mended import take_in_mended
+    from segdata.ingest.run import run as run_ingest
+    from segdata.pipeline.repinning import pin_test_anew, test_split
+
+    with session.record("ingest") as record:
+        before = test_split(record.context.catalog)
+        mended = take_in_mended(record.context, folder)
+        names = [] if session.dry_run else list(mended.samples)
+        result = run_ingest(record.context, choose_sources(session.recipe, names, None) if names else [])
+        record.result = {**result.to_json(), "mended": mended.to_json()}
+        if names:
+            record.result["test"] = pin_test_anew(record.context, session.recipe, before)
+    return record
+
+
 def ingest(session: Session, names: Sequence[str] = (), root: str | None = None, verify: bool = False) -> Record:
     """Bring the catalog up to date with the sources.
 

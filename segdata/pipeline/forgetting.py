@@ -26,7 +26,8 @@ from segdata.pipeline.session import Record, Session
 
 _NOT_OURS = (
     "files that were exported or predicted to places of your own; copies and backups of this workspace; the journal "
-    "(table runs) and trained versions name it by id, and weights can't unlearn"
+    "(table runs), trained versions and, until its next opening, the database of segdata review name it by id; weights "
+    "can't unlearn"
 )
 
 

@@ -68,7 +68,8 @@ def next_commands(catalog: Catalog, found: dict[str, Any], fusion: str) -> list[
     samples, models, selections = found["samples"], found["models"], found["selections"]
     kinds = {(row["kind"], row["split"]) for row in samples}
     advice = []
-    if going_on := next((run for run in found["runs"] if run["going_on"]), None):
+    # a review waits for people, and nobody has to wait for it
+    if going_on := next((run for run in found["runs"] if run["going_on"] and run["command"] != "review"), None):
         return [f"wait: segdata {going_on['command']} is going on, as process {going_on['pid']}"]
     if found["runs"] and (newest := found["runs"][0])["status"] in ("running", "interrupted"):
         if newest["going_on"] is None:

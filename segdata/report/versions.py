@@ -41,6 +41,7 @@ class Version:
         parent: the parent's label, its model_id if it is not in the table, None for a first version.
         selected: samples of the selection it was trained on, None if it had none.
         test, val: their metrics by name; a name that is missing or no number is left out.
+        test_before: mIoU per image on the test labels as they were, before each time that some were mended.
     """
 
     label: str
@@ -57,6 +58,7 @@ class Version:
     val: Mapping[str, float]
     scorer_ids: frozenset[str]
     curve: tuple[Epoch, ...]
+    test_before: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,13 @@ def _version(row: Row, labels: Mapping[str, str], selection_sizes: Mapping[str, 
         val=_numbers(_section(metrics, "val")),
         scorer_ids=frozenset(scorer for scorer in scorers if isinstance(scorer, str)),
         curve=_curve(metrics.get("curves")),
+        test_before=_before_mending(metrics.get("test_before")),
     )
+
+
+def _before_mending(value: object) -> tuple[float, ...]:
+    entries = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+    return tuple(miou for entry in entries if (miou := finite(entry.get("miou_image"))) is not None)
 
 
 def _curve(value: object) -> tuple[Epoch, ...]:

@@ -112,6 +112,7 @@ def sync(
     root: Path,
     prepare: Callable[[Sequence[Row]], Iterable[tuple[str, Overlays]]],
     told: Callable[[int], None],
+    renew: bool = False,
 ) -> Synced:
     """Bring the dataset up to date with the cases, a batch at a time; only what is new or has changed is written.
 
@@ -122,8 +123,9 @@ def sync(
         root: the workspace: where a file lies is written anew when it was moved.
         prepare: the photograph's path and the overlays of some cases, in their order.
         told: how many of the cases that are new or changed are done.
+        renew: take all cases for changed, such as where the overlays' files are gone.
     """
-    moved = dataset.info[MARK].get("workspace") != str(root)
+    moved = renew or dataset.info[MARK].get("workspace") != str(root)
     there = _there(dataset)
     by_name = {row["sample_id"]: row for row in cases}
     new = [row for row in cases if row["sample_id"] not in there]

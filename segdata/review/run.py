@@ -208,7 +208,8 @@ def _synchronise(context: RunContext, recipe: ReviewRecipe, chosen: Chosen, data
     def told(done: int) -> None:
         context.progress(Progress("review", "cases", done, len(cases), "cases"))
 
-    synced = sync(dataset, cases, context.workspace.root, prepare, told)
+    lost = not (place_of(context.workspace).folder / "overlays").is_dir()
+    synced = sync(dataset, cases, context.workspace.root, prepare, told, renew=lost)
     save_views(dataset, chosen.title, {row["failure_mode"] for row in cases if row["failure_mode"]})
     return replace(synced, gone=gone)
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: cases judged by key and button, undone, saved and read back; hostile text only shown."""
+"""The page in a real browser: cases judged by key and button, undone, saved, read back; hostile text is only shown."""
 
 from __future__ import annotations
 

@@ -89,7 +89,8 @@ def test_a_strand_of_one_pixel_is_still_seen_at_half_the_size() -> None:
     assert missed.shape == (20, 20) and (missed == overlays.MISSED).any(axis=1).all()
 
 
-# Machado, Oliveira & Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency", 2009, fully
+# Machado, Oliveira & Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency", 2009, at
+# severity 1
 _DEFICIENCIES = {
     "none": np.eye(3),
     "protanopia": np.array(

@@ -96,6 +96,7 @@
     one("[data-progress]", bar).textContent = `${judged.length} of ${names.length} reviewed`;
     one("[data-current]", bar).textContent = current ? current.element.querySelector("h3").textContent : "choose a case, or Alt+N";
     for (const button of buttons) button.setAttribute("aria-pressed", String(current !== null && verdictOf(current) === button.dataset.verdict));
+    one("[data-saving]", bar).hidden = !said.size && !unsaved;  // nothing said yet, nothing to save
     one("[data-saved]", bar).textContent = unsaved ? "not saved yet" : said.size ? "all saved" : "";
   }
 

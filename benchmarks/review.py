@@ -1,0 +1,147 @@
+"""How long 34,000 cases take to come into FiftyOne, to open, and to be opened again: python benchmarks/review.py
+
+The cases are rows alone; they share a few drawn photographs, whose overlays are drawn once, so that what is measured is
+the catalog, the import and the App. What overlays cost is measured apart, on those that there are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segdata.catalog.packing import pack_mask
+from segdata.catalog.pixels import read_alpha_of
+from segdata.catalog.schemas import rows_to_table
+from segdata.catalog.workspace import RunContext, Workspace, open_workspace
+from segdata.imaging.encode import encode_jpeg, encode_png
+from segdata.review.environment import ADDRESS, free_port
+from segdata.review.recipe import ReviewRecipe
+from segdata.review.run import Asked, open_review
+
+PHOTOS = 40
+HEIGHT, WIDTH = 800, 600
+
+
+def photographs(root: Path) -> list[dict[str, Any]]:
+    """A few photographs with labels, and the columns that name them."""
+    (root / "data").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    columns = []
+    for number in range(PHOTOS):
+        image = np.repeat(rng.integers(0, 256, (HEIGHT // 8, WIDTH // 8, 3), np.uint8), 8, axis=0).repeat(8, axis=1)
+        y, x = np.mgrid[:HEIGHT, :WIDTH]
+        alpha = np.where(((y - 500) / 380) ** 2 + ((x - 300) / (150 + number)) ** 2 < 1, 255, 0).astype(np.uint8)
+        for name, data in ((f"{number}.jpg", encode_jpeg(image)), (f"{number}.png", encode_png(alpha))):
+            (root / "data" / name).write_bytes(data)
+        uris = {"image_uri": f"data/{number}.jpg", "alpha_uri": f"data/{number}.png"}
+        hashes = {
+            key: hashlib.sha256(f"{key}{number}".encode()).hexdigest() for key in ("image_sha256", "alpha_sha256")
+        }
+        columns.append(uris | hashes)
+    return columns
+
+
+def fill(workspace: Workspace, cases: int) -> None:
+    """So many scored and selected samples."""
+    photos = photographs(workspace.root)
+    samples, scores, selected, predictions = [], [], [], []
+    for number in range(cases):
+        photo = photos[number % PHOTOS]
+        key = {"sample_id": f"aisegment/{number:06d}", **{k: photo[k] for k in ("image_sha256", "alpha_sha256")}}
+        shape = {"width": WIDTH, "height": HEIGHT, "alpha_kind": "hard", "status": "present"}
+        samples.append({**key, **photo, **shape, "dataset": "aisegment", "kind": "portrait", "split": "pool"})
+        scored = {**key, "scorer_id": "s", "miou": number / cases, "failure_mode": ("hole", "outline")[number % 2]}
+        scores.append({**scored, "status": "scored", "run_id": "r"})
+        selected.append({**key, "selection": "all", "rank": number, "triage": "hard", "scorer_id": "s", "run_id": "r"})
+        mask = np.zeros((HEIGHT, WIDTH), bool)
+        mask[120:, 150:430] = True
+        predictions.append({**key, "scorer_id": "s", "mask": pack_mask(mask), "height": HEIGHT, "width": WIDTH})
+    catalog = workspace.catalog
+    catalog.merge("samples", rows_to_table("samples", samples))
+    catalog.append("scores", rows_to_table("scores", scores))
+    catalog.append("predictions", rows_to_table("predictions", predictions))
+    catalog.merge("selections", rows_to_table("selections", selected))
+
+
+def opened(workspace: Workspace, cases: int) -> tuple[dict[str, Any], float, float]:
+    """A review in a process of its own, ended as soon as the App answers with its page and its samples."""
+    port = free_port()
+    code = "from benchmarks.review import review; review()"
+    began = time.perf_counter()
+    call = [sys.executable, "-c", code, str(workspace.root), str(port), str(cases)]
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+    assert process.stdout is not None
+    next(line for line in process.stdout if line.startswith("http"))
+    ready = time.perf_counter() - began
+    for path in ("/", "/plugins"):
+        connection = HTTPConnection(ADDRESS, port)
+        connection.request("GET", path)
+        assert connection.getresponse().status == 200
+    answered = time.perf_counter() - began - ready
+    process.terminate()
+    told = process.stdout.read()
+    process.wait()
+    return {"told": told.strip().splitlines()[-1]}, ready, answered
+
+
+def review() -> None:
+    """What the process does."""
+    root, port, cases = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    context = RunContext(open_workspace(root), "benchmark", limit=cases)
+
+    def say(line: str) -> None:
+        if "http" in line:
+            print("http", line, flush=True)
+
+    result = open_review(context, ReviewRecipe(port=port, reviewer="benchmark"), Asked(browser=False), say)
+    print({key: value for key, value in result.to_json().items() if key in ("added", "changed", "unchanged")})
+
+
+def timed(function: Callable[[], Any]) -> float:
+    """Its seconds."""
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
+
+
+def overlay_rate(workspace: Workspace) -> float:
+    """Overlays drawn and written, cases a second, one thread."""
+    from segdata.review.overlays import write_overlays
+
+    rows = workspace.catalog.read("samples", where="sample_id < 'aisegment/000040'").to_pylist()
+    masks = workspace.catalog.read("predictions", where="sample_id < 'aisegment/000040'").to_pylist()
+    assert read_alpha_of(workspace, rows[0]).shape == (HEIGHT, WIDTH)
+    with tempfile.TemporaryDirectory() as folder:
+        pairs = list(zip(rows, sorted(masks, key=lambda row: row["sample_id"]), strict=True))
+        seconds = timed(lambda: [write_overlays(workspace, *pair, Path(folder), 640) for pair in pairs])
+    return len(pairs) / seconds
+
+
+def main() -> None:
+    """Fill, open, open again with a tenth more, and say how long each took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=34_000)
+    cases = parser.parse_args().cases
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = open_workspace(Path(folder))
+        fill(workspace, cases)
+        print(f"overlays of one case: {overlay_rate(workspace):.0f} cases/s, one thread")
+        for title, limit in (("first opening", cases * 9 // 10), ("a tenth more", cases), ("nothing new", cases)):
+            told, ready, answered = opened(workspace, limit)
+            print(
+                f"{title}, {limit} cases: {ready:.1f} s until the App is up, {answered:.2f} s its page: {told['told']}"
+            )
+
+
+if __name__ == "__main__":
+    main()
