@@ -229,6 +229,8 @@ def test_hostile_text_is_shown_and_never_markup(builder: Any) -> None:
         "data-case",
         "data-current",
         "data-saved",
+        "data-saving",
+        "hidden",
         "class",
         "id",
         "style",
