@@ -60,4 +60,5 @@ def die_at_sync(number: int) -> None:
     os.fsync = counted
 
 
-raise SystemExit(main())
+if __name__ == "__main__":  # pytest, which looks for examples in every module, imports it too
+    raise SystemExit(main())
