@@ -173,11 +173,11 @@ def save_views(dataset: Any, title: str, failure_modes: Iterable[str]) -> None:
     by_rank = reviewed.sort_by("rank")
     views = {
         WORST: by_rank,
-        UNREVIEWED: by_rank.match(F("verdict") == None),  # noqa: E711
+        UNREVIEWED: by_rank.match(F("verdict") == None),  # noqa: E711  # an expression of FiftyOne
         "holes": reviewed.match(F("hole_count") > 0).sort_by("hole_recall"),
         "suspects": reviewed.match(F("triage") == "suspect_label").sort_by("label_suspicion", reverse=True),
-        "leaks": dataset.match(F("leak_of") != None).sort_by("sample_id"),  # noqa: E711
-        "reviewers disagree": reviewed.match(F("disagree") == True).sort_by("rank"),  # noqa: E712
+        "leaks": dataset.match(F("leak_of") != None).sort_by("sample_id"),  # noqa: E711  # likewise
+        "reviewers disagree": reviewed.match(F("disagree") == True).sort_by("rank"),  # noqa: E712  # likewise
     }
     for mode in sorted(failure_modes):
         views[f"failure: {mode.replace('_', ' ')}"] = by_rank.match(F("failure_mode") == mode)

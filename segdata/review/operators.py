@@ -32,7 +32,7 @@ class State(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
         return _state(ctx, ctx.current_sample)
 
 
-class Judge(foo.Operator):  # type: ignore[misc]
+class Judge(foo.Operator):  # type: ignore[misc]  # as above
     """Gives the open case, or else the selected ones, a verdict, and opens the next."""
 
     @property
@@ -48,7 +48,7 @@ class Judge(foo.Operator):  # type: ignore[misc]
             return _judge(ctx, str(ctx.params["verdict"]), ctx.params.get("note"))
 
 
-class Note(foo.Operator):  # type: ignore[misc]
+class Note(foo.Operator):  # type: ignore[misc]  # as above
     """Leaves a note on the open case."""
 
     @property
@@ -65,7 +65,7 @@ class Note(foo.Operator):  # type: ignore[misc]
         return _state(ctx, ctx.current_sample)
 
 
-class Undo(foo.Operator):  # type: ignore[misc]
+class Undo(foo.Operator):  # type: ignore[misc]  # as above
     """Takes the last verdict or note back, and opens its case again."""
 
     @property
@@ -81,7 +81,7 @@ class Undo(foo.Operator):  # type: ignore[misc]
             return _undo(ctx)
 
 
-class Next(foo.Operator):  # type: ignore[misc]
+class Next(foo.Operator):  # type: ignore[misc]  # as above
     """Opens the next case without a verdict."""
 
     @property

@@ -30,7 +30,7 @@ def catalog(tmp_path: Path) -> Catalog:
 
 def judged(name: str, verdict: str | None = "hard", minute: int = 0, alpha: str = "a", **more: object) -> Judgement:
     fields = {"reviewer": "kim", "at": NINE + timedelta(minutes=minute)} | more
-    return Judgement(name, "i", alpha, verdict, **fields)  # type: ignore[arg-type]
+    return Judgement(name, "i", alpha, verdict, **fields)  # type: ignore[arg-type]  # any word
 
 
 def test_twice_is_the_same_as_once(catalog: Catalog) -> None:

@@ -8,23 +8,9 @@ import pytest
 
 from segdata.mine.recipe import MineRecipe
 from segdata.mine.run import Further, run
+from tests.mine.conftest import BrightIsPerson
 
 RECIPE = MineRecipe(runtime="torch", precision="fp32")
-
-
-class BrightIsPerson:
-    """A network whose probability of a person is the brightness, made sure."""
-
-    name, precision = "torch", "fp32"
-
-    def __init__(self, folder, name, precision):
-        pass
-
-    def probabilities(self, batch):
-        return (1 / (1 + np.exp(-(batch.astype(np.float32).mean(axis=3) - 128) / 12))).astype(np.float32)
-
-    def describe(self, batch):
-        return self.probabilities(batch), batch.mean(axis=(1, 2)).astype(np.float32)
 
 
 class DarkIsPerson(BrightIsPerson):

@@ -1,29 +1,14 @@
 """Mining end to end with a network that takes brightness for a person."""
 
-import numpy as np
 import pytest
 
 from segdata.catalog.workspace import RunContext
 from segdata.errors import RecipeError, TooFewSamplesError
 from segdata.mine.recipe import MineRecipe
 from segdata.mine.run import run, scoring_options
+from tests.mine.conftest import BrightIsPerson
 
 RECIPE = MineRecipe(runtime="torch", precision="fp32")
-
-
-class BrightIsPerson:
-    """A network whose probability of a person is the brightness, made sure."""
-
-    name, precision = "torch", "fp32"
-
-    def __init__(self, folder, name, precision):
-        pass
-
-    def probabilities(self, batch):
-        return (1 / (1 + np.exp(-(batch.astype(np.float32).mean(axis=3) - 128) / 12))).astype(np.float32)
-
-    def describe(self, batch):
-        return self.probabilities(batch), batch.mean(axis=(1, 2)).astype(np.float32)
 
 
 def must_not_open(folder, name, precision):

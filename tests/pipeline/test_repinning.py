@@ -16,7 +16,7 @@ from tests.report.conftest import Builder, builder  # noqa: F401  # a fixture
 
 
 @pytest.fixture
-def measured(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> Builder:  # noqa: F811
+def measured(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> Builder:  # noqa: F811  # the fixture that is imported
     """Three versions: two measured on the split as it is, one on another; measuring again gives 0.95, or no folder."""
     builder.samples(2, "p", "test")
     context = builder.context()

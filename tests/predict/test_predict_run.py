@@ -139,7 +139,7 @@ def test_the_limit_takes_the_first_photos(predict: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (PictureOptions("fog"), "no kind 'fog'"),  # type: ignore[arg-type]
+        (PictureOptions("fog"), "no kind 'fog'"),  # type: ignore[arg-type]  # wrong on purpose
         (PictureOptions("alpha", "white"), "goes with no --alpha"),
         (PictureOptions("id_photo"), "wants a format"),
         (PictureOptions("cutout", id_photo="35x45mm"), "no other kind"),

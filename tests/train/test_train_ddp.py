@@ -59,7 +59,7 @@ def frozen(network: BiSeNet) -> BiSeNet:
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()
-            module.train = lambda mode=True, module=module: module  # type: ignore[method-assign]
+            module.train = lambda mode=True, module=module: module  # type: ignore[method-assign]  # stays in eval()
     return network
 
 
