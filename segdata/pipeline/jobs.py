@@ -20,7 +20,7 @@ from segdata.pipeline.recipe import Recipe
 
 # These decide which samples are trained on, and so the weights only through them; or nothing at all.
 _DECIDED_BY_SAMPLES = {"cache_mib", "accelerator", "val_fraction", "licences"}
-_KEY_VERSION = 3  # raise it when the trainer changes so that the same recipe gives other weights
+_KEY_VERSION = 4  # raise it when the trainer changes so that the same recipe gives other weights
 _NAMED = 20  # leaks that a card names
 
 Final = Literal["", "all_data", "include_test"]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from segdata.errors import DataError
 from segdata.train.average import WeightAverage
+from segdata.train.depthwise import keep_depthwise_in_float32
 from segdata.train.job import EpochRecord
 from segdata.train.optimizer import build_optimizer, set_learning_rate
 from segdata.train.recipe import TrainRecipe
@@ -70,6 +71,8 @@ class Trainer:
 
         self.fabric, self.recipe, self.plan = fabric, recipe, plan
         self.network = network.to(device=fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # a memory format alone is not in its overloads
+        if fabric.device.type == "cpu":
+            keep_depthwise_in_float32(self.network)
         self.optimizer = build_optimizer(self.network, recipe)
         self._wrapped, self._wrapped_optimizer = fabric.setup(self.network, self.optimizer)
         self._mean_std = [torch.tensor(values, device=fabric.device).view(1, 3, 1, 1) * 255 for values in mean_std]
