@@ -3,8 +3,8 @@
     bytes --headers.read_header--> format, size, whole? --decoder--> channels --orientation--> upright 8 bit
 
 libjpeg-turbo decodes JPEG, by way of simplejpeg, which unlike OpenCV says when the data are damaged, and never prints;
-Pillow decodes the rest, by the plugin of the format that the bytes have. EXIF orientation is applied to images and
-alphas alike, each by its own. Colour profiles are not: the numbers of the file are taken as sRGB.
+`png` decodes plain PNG; Pillow decodes the rest, by the plugin of the format that the bytes have. EXIF orientation is
+applied to images and alphas alike, each by its own. Colour profiles are not: the numbers of the file are taken as sRGB.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from segdata.imaging.arrays import Alpha, Image
 from segdata.imaging.headers import DecodeError, Header, read_header
 from segdata.imaging.label_maps import from_label_map, palette_alpha
 from segdata.imaging.orientation import orientation_in, upright
+from segdata.imaging.png import decode_plain_png
 from segdata.records import MAX_PIXELS, RejectReason
 
 if TYPE_CHECKING:
@@ -117,6 +118,9 @@ def _image(data: bytes, max_pixels: int) -> Image:
     header = _small_enough(read_header(data, "unreadable_image"), max_pixels)
     if header.format == "JPEG" and header.channels in (1, 3):
         return upright(_jpeg(header, "RGB", "unreadable_image"), orientation_in(header.exif))
+    plain = decode_plain_png(header)
+    if plain is not None and header.channels >= 3:
+        return upright(np.ascontiguousarray(plain[:, :, :3]), orientation_in(header.exif))
     with _open(header, max_pixels, "unreadable_image") as picture:
         orientation = _orientation_of(picture, header)
         if picture.mode.startswith(("I", "F")):
@@ -140,6 +144,9 @@ def _alpha(data: bytes, channel: int | None, max_pixels: int, index: int | None)
         if pixels is None:
             raise DecodeError(damaged, "a damaged PNG file")
         values = _one_channel(pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]], channel)
+    elif (plain := decode_plain_png(header, channel)) is not None:
+        has_it = channel is not None and channel < header.channels  # and nothing else was decoded
+        values = plain if has_it else _one_channel(plain, channel)
     else:
         with _open(header, max_pixels, damaged) as picture:
             orientation = _orientation_of(picture, header)
