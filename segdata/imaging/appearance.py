@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.imaging.arrays import Image
+from segdata.imaging.arrays import Image, Luma
 
 SIDE = 32
 """Pixels along each side of a thumbnail, whatever the picture's shape."""
@@ -51,11 +51,11 @@ LENGTH = len(_ORDER)
 """Entries of a signature."""
 
 
-def thumbnail_of(image: Image) -> Thumbnail:
+def thumbnail_of(image: Image | Luma) -> Thumbnail:
     """A picture in 32 x 32 greys, squeezed to a square.
 
     Args:
-        image: (H, W, 3) uint8 RGB, fully decoded: a reduced-size decode gives another one.
+        image: (H, W, 3) uint8 RGB or (H, W) luma, fully decoded: a reduced-size decode gives another one.
 
     >>> thumbnail_of(np.full((20, 10, 3), 7, np.uint8)).max()
     np.uint8(7)
@@ -63,13 +63,13 @@ def thumbnail_of(image: Image) -> Thumbnail:
     return grey_square(image, SIDE)
 
 
-def grey_square(image: Image, side: int) -> NDArray[np.uint8]:
+def grey_square(image: Image | Luma, side: int) -> NDArray[np.uint8]:
     """A picture in grey, squeezed to a square: (side, side) uint8.
 
     It is halved as often as leaves four times the square: OpenCV averages 2 x 2 pixels many times as fast as it
     averages over areas with fractions, and the rounding in between is less than what a JPEG of quality 95 changes.
     """
-    grey: NDArray[np.uint8] = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    grey: Luma = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     while min(grey.shape) >= 8 * side:
         grey = cv2.resize(grey, (grey.shape[1] // 2, grey.shape[0] // 2), interpolation=cv2.INTER_AREA)
     square: NDArray[np.uint8] = cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)

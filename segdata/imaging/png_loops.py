@@ -29,17 +29,21 @@ def unfilter_loop(filters, rows, step):  # type: ignore[no-untyped-def]  # numba
     for y in range(height):
         kind, row = filters[y], rows[y]
         highest = max(highest, np.int64(kind))
-        if kind == _SUB:
-            for x in range(step, length):
-                row[x] += row[x - step]
-        elif kind == _UP:
+        if kind == _UP:
             for x in range(length):
                 row[x] += above[x]
+        elif kind == _SUB:
+            for channel in range(step):
+                byte = np.uint8(0)  # kept at hand: reading back what was just written takes five times as long
+                for x in range(channel, length, step):
+                    byte += row[x]
+                    row[x] = byte
         elif kind == _AVERAGE:
-            for x in range(step):
-                row[x] += above[x] >> 1
-            for x in range(step, length):
-                row[x] += (np.int32(row[x - step]) + np.int32(above[x])) >> 1
+            for channel in range(step):
+                left = np.int32(0)
+                for x in range(channel, length, step):
+                    left = (np.int32(row[x]) + ((left + np.int32(above[x])) >> 1)) & 255
+                    row[x] = left
         elif kind != _NONE:
             for channel in range(step):
                 left, corner = np.int32(0), np.int32(0)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from segdata.imaging.alpha_fit import fit_alpha
 from segdata.imaging.appearance import thumbnail_of
-from segdata.imaging.decode import DecodeError, decode_alpha, decode_image
+from segdata.imaging.decode import DecodeError, decode_alpha, decode_luma
 from segdata.imaging.phash import phash_of
 from segdata.metrics.labels import measure_label
 from segdata.records import MAX_PIXELS, AlphaFit, Candidate, Filtered, Reject, RejectReason, Stamps
@@ -62,7 +62,7 @@ def measure(candidate: Candidate, reading: Reading | None = None) -> Row | Rejec
         image_file = _read(candidate.image, "unreadable_image")
         alpha_file = _read(candidate.alpha, "unreadable_alpha")
         stamps = (image_file.size, image_file.mtime_ns, alpha_file.size, alpha_file.mtime_ns)
-        image = decode_image(image_file.data, reading.max_pixels)
+        image = decode_luma(image_file.data, reading.max_pixels)
         thumbnail = thumbnail_of(image)
         row: Row = {
             **dict(zip(STAMP_COLUMNS, stamps, strict=True)),

@@ -34,13 +34,15 @@ def measure_label(alpha: NDArray[np.uint8]) -> dict[str, Any]:
     mask = alpha >= LABEL_CUT
     packed = pack(mask, closing_radius_px(*mask.shape) + 1)
     found = holes_of_packed(packed)
-    between = cv2.countNonZero(cv2.inRange(alpha, _NEARLY, 255 - _NEARLY)) / alpha.size
+    soft = cv2.countNonZero(alpha) - cv2.countNonZero(cv2.compare(alpha, 255, cv2.CMP_EQ))
+    # most labels are hard, and then there is nothing between to count
+    between = soft and cv2.countNonZero(cv2.inRange(alpha, _NEARLY, 255 - _NEARLY)) / alpha.size
     kind: AlphaKind = "soft" if between > _SOFT_FROM else "hard"
     areas = components(framed(packed), connectivity=8).areas()
     return {
         "alpha_kind": kind,
         "foreground_fraction": packed.count / alpha.size,
-        "soft_fraction": cv2.countNonZero(cv2.inRange(alpha, 1, 254)) / alpha.size,
+        "soft_fraction": soft / alpha.size,
         "hole_count": found.count,
         "hole_fraction": found.fraction,
         # parts of the area from which a hole counts: no specks

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from segdata.imaging.decode import DecodeError, decode_alpha, decode_image
+from segdata.imaging.decode import DecodeError, decode_alpha, decode_image, decode_luma
 from segdata.imaging.encode import encode_jpeg, encode_png
 
 RNG = np.random.default_rng(0)
@@ -21,6 +21,12 @@ PICTURE = cv2.resize(RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8), (80, 60), 
 def encoded(array: np.ndarray, kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     Pillow.fromarray(array).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def encoded_cmyk() -> bytes:
+    buffer = io.BytesIO()
+    Pillow.fromarray(PICTURE).convert("CMYK").save(buffer, "JPEG")
     return buffer.getvalue()
 
 
@@ -42,6 +48,30 @@ def test_orientation_is_applied() -> None:
     exif = Pillow.Exif()
     exif[0x0112] = 6  # turn by 90 degrees
     assert decode_image(encoded(PICTURE, "JPEG", exif=exif)).shape == (80, 60, 3)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encode_jpeg(PICTURE),
+        encoded(PICTURE, "JPEG", keep_rgb=True),  # its three components are no luma
+        encoded(PICTURE[:, :, 0], "JPEG"),
+        encoded(PICTURE, "PNG"),
+        encoded_cmyk(),
+    ],
+    ids=["YCbCr", "RGB", "grey", "PNG", "CMYK"],
+)
+def test_luma_is_that_of_the_colours_but_for_rounding(data: bytes) -> None:
+    exact = decode_image(data) @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(decode_luma(data) - exact).mean() < 0.6
+
+
+def test_luma_is_upright_and_refuses_what_colours_refuse() -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    assert decode_luma(encoded(PICTURE, "JPEG", exif=exif)).shape == (80, 60)
+    with pytest.raises(DecodeError):
+        decode_luma(encode_jpeg(PICTURE)[:-300] + b"\xff\xd9")
 
 
 @pytest.mark.parametrize(
