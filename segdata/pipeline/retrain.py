@@ -48,6 +48,8 @@ def retrain(
     with session.record("retrain") as record:
         parent = find_model(record.context, model)
         _refuse_final(parent)
+        if control and model is None:
+            parent, selection = _taken_up(record.context, parent, selection)
         name = _selection(record, parent, selection, final)
         plan = plan_retraining(record.context, session.recipe, parent, name, final)
         if session.dry_run:
@@ -59,6 +61,20 @@ def retrain(
             record.result |= prove(record.context, session.recipe, plan, trained).to_json()
         refuse_if_worse(trained, record.result)
     return record
+
+
+def _taken_up(
+    context: RunContext, promoted: dict[str, Any], selection: str | None
+) -> tuple[dict[str, Any], str | None]:
+    """The version to follow and the selection to add, where the same command was stopped before its control was done.
+
+    The mined version was promoted by then: it is what lacks a control, and not what is to be followed.
+    """
+    its_own = promoted["selection"]
+    unproved = its_own is not None and promoted["parent_model_id"] is not None and "proof" not in promoted["metrics"]
+    if not unproved or selection not in (None, its_own) or _mined_with(context, promoted):
+        return promoted, selection
+    return find_model(context, promoted["parent_model_id"]), its_own
 
 
 def _selection(record: Record, parent: dict[str, Any], wanted: str | None, final: Final) -> str | None:
@@ -120,15 +136,20 @@ def newest_selection(context: RunContext, model: dict[str, Any]) -> str:
     Raises:
         TooFewSamplesError: None was.
     """
-    scorers = context.catalog.read("scores", ["scorer_id"], f"model_id = '{model['model_id']}'")
-    mine = set(scorers["scorer_id"].to_pylist())
-    rows = context.catalog.read("selections", ["selection", "scorer_id", "run_id"]).to_pylist()
-    found = sorted((row["run_id"], row["selection"]) for row in rows if row["scorer_id"] in mine)
+    found = _mined_with(context, model)
     if not found:
         raise TooFewSamplesError(
             f"retrain: nothing was mined with {model['name']}, or nothing was hard; run: segdata mine"
         )
-    return str(found[-1][1])
+    return found[-1]
+
+
+def _mined_with(context: RunContext, model: dict[str, Any]) -> list[str]:
+    """The selections that were mined with a version, the newest last."""
+    scorers = context.catalog.read("scores", ["scorer_id"], f"model_id = '{model['model_id']}'")
+    its = set(scorers["scorer_id"].to_pylist())
+    rows = context.catalog.read("selections", ["selection", "scorer_id", "run_id"]).to_pylist()
+    return [name for _, name in sorted((row["run_id"], row["selection"]) for row in rows if row["scorer_id"] in its)]
 
 
 def refuse_if_worse(trained: Trained, result: dict[str, Any]) -> None:

@@ -11,11 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from segdata.errors import UsageError
+from segdata.pipeline import retrain as retraining
 from segdata.pipeline import training
 
 Run = Callable[..., Any]
 Open = Callable[..., Any]
 pytestmark = pytest.mark.slow
+
+
+class Killed(BaseException):
+    """What a test raises for a kill."""
 
 
 def models_of(workspace: Any) -> list[dict[str, Any]]:
@@ -28,10 +33,22 @@ def trained_on(folder: Path, row: dict[str, Any]) -> set[str]:
     return set(pq.read_table(folder / row["uri"] / "training.parquet")["sample_id"].to_pylist())
 
 
-def test_a_control_differs_in_the_images_alone_and_two_seeds_support_no_claim(mined: Path, open_tiny: Open) -> None:
+def die(*given: Any, **options: Any) -> Any:
+    raise Killed
+
+
+def test_a_control_differs_in_the_images_alone_and_two_seeds_support_no_claim(
+    mined: Path, open_tiny: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     workspace = open_tiny(mined)
     splits = {row["sample_id"]: row["split"] for row in workspace.samples().to_pylist()}
+    (first,) = models_of(workspace)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(retraining, "prove", die)
+        workspace.retrain(control=True, seeds=2)
+    # the mined version is promoted by now, and the same command still makes its control, not a follower of it
     said = workspace.retrain(control=True, seeds=2)
+    assert (said["parent"], said["reused"]) == (first["model_id"], True)
     assert said["claim"].startswith("No claim: 2 seeds")
     arms = {arm["name"]: arm for arm in said["evidence"]["arms"]}
     assert [len(arms[name]["model_ids"]) for name in ("old", "mined", "control")] == [1, 2, 2]
@@ -113,18 +130,11 @@ def test_an_experiment_and_the_line_of_versions_do_not_train_the_same_twice_nor_
     assert models_of(workspace) == [first]  # promoted as before, and no arm
 
 
-class Killed(BaseException):
-    """What a test raises for a kill."""
-
-
 @pytest.mark.parametrize("step", ["evaluate", "_settle", "_mark_settled", "discard"])
 def test_a_kill_after_the_training_costs_no_training_and_no_promotion(
     tiny: Path, open_tiny: Open, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     from segdata.train import run as train_run
-
-    def die(*given: Any, **options: Any) -> Any:
-        raise Killed
 
     workspace = open_tiny(tiny)
     with monkeypatch.context() as patch:
