@@ -1,9 +1,10 @@
-"""The catalog as it grows: opening, status, a filtered query, upserts, maintenance; seconds and memory.
+"""The catalog as it grows: status, a filtered query, upserts, leaks against it; seconds and memory, as table and curve.
 
-Run: python benchmarks/catalog.py [--rows 34000 100000 300000 1000000]
+Run: python benchmarks/catalog.py [--rows 34000 100000 300000 1000000] [--figure reports/catalog.png]
 Rows are made up, and look like an archive's: ids in order, a pool, a training and a test split. They come in as an
-ingest brings them, in shards. Each figure is of a process of its own: the median of three, start-up apart, and the
-most memory that any of them took. What is called plain reads every file whole, as is often done.
+ingest brings them, in shards; their thumbnails are those of benchmarks/duplicates.py. Each figure is of a process of
+its own: the median of three, or of one where it takes long, start-up apart, and the most memory that any of them took.
+What is called plain reads every file whole, as is often done.
 """
 
 from __future__ import annotations
@@ -22,11 +23,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from duplicates import invent
 
+from segdata.catalog.near_duplicates import find_duplicates
 from segdata.catalog.schemas import SCHEMAS
 from segdata.catalog.tables import Catalog
+from segdata.catalog.workspace import Workspace
+from segdata.drawn.portrait import draw_portrait
 
 SHARD = 50_000
+THUMBNAILS = 20_000  # distinct ones
+TEST = 300
 RECIPE = 'seed = 0\n[[sources]]\nname = "aisegment"\nroot = "data"\n'
 
 
@@ -65,9 +72,17 @@ def made_up(numbers: np.ndarray, seed: int) -> pa.Table:
 
 
 def grow(workspace: Path, rows: int) -> None:
-    """Bring rows in as an ingest does: shard by shard."""
+    """Bring rows and thumbnails in as an ingest does: shard by shard; the time that it takes to make them up counts."""
+    drawn = [draw_portrait(seed, (200, 150)).image for seed in range(100)]
+    thumbnails = invent(drawn, THUMBNAILS, np.random.default_rng(0)).reshape(THUMBNAILS, -1).astype(np.int16)
     for start in range(0, rows, SHARD):
-        Catalog(workspace / "catalog").merge("samples", made_up(np.arange(start, min(start + SHARD, rows)), 0))
+        catalog, table = Catalog(workspace / "catalog"), made_up(np.arange(start, min(start + SHARD, rows)), 0)
+        catalog.merge("samples", table)
+        # other brightness: the same work, other bytes
+        lighter = np.random.default_rng(start).integers(-9, 10, (table.num_rows, 1), np.int16)
+        shown = np.clip(thumbnails[np.arange(start, start + table.num_rows) % THUMBNAILS] + lighter, 0, 255)
+        columns = [table["image_sha256"], [one.tobytes() for one in shown.astype(np.uint8)], table["run_id"]]
+        catalog.append("appearances", pa.table(columns, schema=SCHEMAS["appearances"]))
 
 
 def work_of(name: str, workspace: Path, rows: int) -> Callable[[], object]:
@@ -81,6 +96,12 @@ def work_of(name: str, workspace: Path, rows: int) -> Callable[[], object]:
     new = made_up(np.arange(rows, rows + one_percent), 0)
     where = "split = 'test' AND hole_count > 0"
     files = [str(path) for path in (workspace / "catalog" / "tables" / "samples").glob("*.parquet")]
+
+    def leaks() -> object:
+        """What `segdata catalog leaks` searches: all that is not test, for what shows a test image."""
+        test = catalog.read("samples", where="split = 'test'").slice(0, TEST)
+        return find_duplicates(Workspace(workspace, catalog), catalog.read("samples", where="split != 'test'"), test)
+
     todo: dict[str, Callable[[], object]] = {
         "status": lambda: status(open_session(workspace)),
         "a filtered query": lambda: catalog.query(f"SELECT sample_id, image_sha256 FROM samples WHERE {where}"),
@@ -91,11 +112,16 @@ def work_of(name: str, workspace: Path, rows: int) -> Callable[[], object]:
         "upsert 1 %, one batch": lambda: catalog.merge("samples", batch),
         "upsert 1 %, spread over all": lambda: catalog.merge("samples", spread),
         "insert 1 %, new": lambda: catalog.merge("samples", new),
+        LEAKS: leaks,
     }
     return todo[name]
 
 
+GROW = "bring all in, with their thumbnails"
+LEAKS = f"leaks of {TEST} test images against it"
 WORKS = (
+    GROW,
+    LEAKS,
     "status",
     "a filtered query",
     "the training split, all columns",
@@ -111,7 +137,7 @@ def measured(name: str, workspace: Path, rows: int) -> dict[str, float]:
     import pyarrow.parquet  # noqa: F401  # loaded before the clock runs
 
     Catalog(workspace / "catalog").query("SELECT 1")  # DuckDB and deltalake are loaded too
-    work = work_of(name, workspace, rows)
+    work = (lambda: grow(workspace, rows)) if name == GROW else work_of(name, workspace, rows)
     start = time.perf_counter()
     work()
     seconds = time.perf_counter() - start
@@ -119,7 +145,7 @@ def measured(name: str, workspace: Path, rows: int) -> dict[str, float]:
 
 
 def in_a_process(name: str, workspace: Path, rows: int) -> dict[str, float]:
-    """The same, in a process of its own."""
+    """The same, in a process of its own: what this one has held would count as its peak too."""
     call = [sys.executable, __file__, "--one", name, "--workspace", str(workspace), "--rows", str(rows)]
     done = subprocess.run(call, capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
@@ -134,19 +160,34 @@ def curve(sizes: list[int]) -> dict[str, list[tuple[float, float]]]:
             workspace = Path(place)
             (workspace / "pipelines").mkdir()
             (workspace / "pipelines" / "portrait.toml").write_text(RECIPE)
-            grow(workspace, rows)
             for name in WORKS:
-                times = [in_a_process(name, workspace, rows) for _ in range(3)]
+                times = [in_a_process(name, workspace, rows) for _ in range(1 if name in (GROW, LEAKS) else 3)]
                 seconds = statistics.median(one["seconds"] for one in times)
                 found[name].append((seconds, max(one["mb"] for one in times)))
                 print(f"{rows:9,} rows  {name:46} {found[name][-1][0]:7.2f} s {found[name][-1][1]:7.0f} MB", flush=True)
     return found
 
 
+def draw_curve(sizes: list[int], found: dict[str, list[tuple[float, float]]], path: Path) -> None:
+    """Seconds and megabytes over the number of rows, both axes by powers of ten."""
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4), sharex=True, layout="constrained")
+    for name, points in found.items():
+        for panel, values in zip(panels, zip(*points, strict=True), strict=True):
+            panel.loglog(sizes, values, "o--" if name.startswith("plain") else "o-", label=name)
+    for panel, what in zip(panels, ("seconds", "peak memory, MB"), strict=True):
+        panel.set(xlabel="rows", ylabel=what)
+        panel.grid(visible=True, which="both", alpha=0.2)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center", fontsize="small", frameon=False)
+    figure.savefig(path, dpi=110)
+
+
 def main() -> None:
     """Print the curve as the table of reports/benchmarks.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[34_000, 100_000, 300_000, 1_000_000])
+    parser.add_argument("--figure", type=Path, help="a PNG file to draw the curve in")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--workspace", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -158,6 +199,9 @@ def main() -> None:
     print("|---|" + "---|" * len(given.rows))
     for name, points in found.items():
         print(f"| {name} | " + " | ".join(f"{seconds:.2f} s, {mb:.0f} MB" for seconds, mb in points) + " |")
+
+    if given.figure:
+        draw_curve(given.rows, found, given.figure)
 
 
 if __name__ == "__main__":
