@@ -34,6 +34,7 @@ _CURVES_SHOWN = 6
 
 SECTIONS: tuple[tuple[str, str], ...] = (
     ("scores", "Scores"),
+    ("worth", "Worth it?"),
     ("curves", "Curves"),
     ("pool", "Pool"),
     ("rounds", "Since the last round"),
@@ -47,7 +48,8 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("data", "Data"),
     ("lineage", "Lineage"),
 )
-"""The page's sections, in order: a new one needs its line here and its `<section>` in page.html."""
+"""The page's sections, in order: a new one needs its line here and its `<section>` in page.html. `worth` is there
+only where a version has a proof."""
 
 
 @dataclass(frozen=True)
