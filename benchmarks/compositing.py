@@ -192,7 +192,7 @@ def _memory_table(composites: int) -> None:
     """Each run in a process of its own, since a peak never sinks again."""
     spawn = multiprocessing.get_context("spawn")
     print("peak memory of a fuse, 96x72")
-    for number in (100, composites):
+    for number in (100, 1000, composites):
         with spawn.Pool(1) as pool:
             megabytes, seconds = pool.apply(_peak_of, (number,))
         print(f"  {number:6} composites      {megabytes:8.0f} MB in {seconds:.0f} s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,19 +25,28 @@ def sweep(workspace: Workspace, old_seconds: float = OLD_SECONDS) -> int:
     Returns:
         How many were deleted.
     """
-    rows = workspace.catalog.read("samples", ["image_uri", "alpha_uri"], "kind = 'composite' AND status = 'present'")
-    known = {*rows["image_uri"].to_pylist(), *rows["alpha_uri"].to_pylist()}
-    files = workspace.catalog.files
-    rendered = (path for path in (files / "composites").rglob("*") if path.is_file())
-    stray = [path for path in rendered if workspace.uri_of(path) not in known]
-    stray += list((files / "foregrounds").rglob(".*.tmp"))
-    latest = time.time() - old_seconds
-    return sum(_delete_if_old(path, latest) for path in stray)
+    files, latest = workspace.catalog.files, time.time() - old_seconds
+    stray = [path for path in (files / "foregrounds").rglob(".*.tmp") if _is_old(path, latest)]
+    rendered = [path for path in (files / "composites").rglob("*") if _is_old(path, latest)]
+    if rendered:  # not so after a first fuse, however many it made
+        where = "kind = 'composite' AND status = 'present'"
+        rows = workspace.catalog.read("samples", ["image_uri", "alpha_uri"], where)
+        known = {*rows["image_uri"].to_pylist(), *rows["alpha_uri"].to_pylist()}
+        stray += [path for path in rendered if workspace.uri_of(path) not in known]
+    return sum(_is_deleted(path) for path in stray)
 
 
-def _delete_if_old(path: Path, latest: float) -> bool:
+def _is_old(path: Path, latest: float) -> bool:
+    """Whether it is a file that nobody has written since."""
+    try:
+        state = path.stat()
+    except OSError:  # somebody else's sweep was quicker
+        return False
+    return stat.S_ISREG(state.st_mode) and state.st_mtime <= latest
+
+
+def _is_deleted(path: Path) -> bool:
     with contextlib.suppress(OSError):  # somebody else's sweep, or not ours to delete
-        if path.stat().st_mtime <= latest:
-            path.unlink()
-            return True
+        path.unlink()
+        return True
     return False
