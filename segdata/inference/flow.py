@@ -19,7 +19,7 @@ from segdata.catalog.keys import COLUMNS
 from segdata.catalog.packing import pack_mask, pack_probability
 from segdata.catalog.pixels import read_pair
 from segdata.catalog.workspace import RunContext, Workspace
-from segdata.engines.local import map_threads
+from segdata.engines.local import keep_freed_memory, map_threads
 from segdata.errors import PixelError, StorageError
 from segdata.imaging.arrays import Alpha, Image, Probability
 from segdata.inference.features import pack_features
@@ -76,6 +76,7 @@ class Flow:
             rows: of `samples`; read only as far as needed.
             batch: images a network call.
         """
+        keep_freed_memory()
         loaded = map_threads(self._load, rows, self._threads, look_ahead=max(4, batch))
         # A batch more than the network computes at a time lies ready, so that it goes on while a shard is committed.
         predicted = map_threads(self._predict, _batches(loaded, batch), self._runtime.at_once, look_ahead=2)
