@@ -1,7 +1,6 @@
 """How much of the network's own rate a whole `segdata mine` reaches, and what the plain way does, in one run.
 
     python benchmarks/mining.py [--images 240] [--rounds 3] [--specs bisenet_resnet101:224 bisenet_lite0:320]
-    python benchmarks/mining.py --again 34000
 
 bare    the network alone, on batches that lie ready, in the same runtime and precision
 mine    `segdata mine` on a pool of photographs: decoding, network, scores, commits, selection, triage of a twentieth
@@ -11,7 +10,6 @@ Rounds alternate; a rate is the median over rounds, the ratio that of each round
 work on it only the processor's time tells anything: where all cores are busy, rates go as its inverse. Opening the
 network, once for a pool of any size, is left out and told apart; so is the contact sheet. Weights are random, which
 takes as long as others; what they answer is replaced by the outline of a person, since to score noise costs more.
-`--again` makes rows of a pool that is scored already, and mines it again.
 """
 
 from __future__ import annotations
@@ -31,17 +29,15 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from segdata.catalog.packing import pack_mask, pack_probability
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.drawn.portrait import draw_portrait
+from segdata.engines.local import map_threads
 from segdata.inference.model_folder import build_network, load_network, read_spec, write_version
-from segdata.inference.runtimes import Runtime, open_runtime, ways_for
-from segdata.inference.scoring import identify
+from segdata.inference.runtimes import Runtime, open_for_many, ways_for
 from segdata.mine.recipe import MineRecipe
 from segdata.mine.run import run as mine
-from segdata.mine.run import scoring_options
 from segdata.storage.files import sha256_of
 
 SPECS = Path(__file__).resolve().parents[1] / "models"
@@ -77,6 +73,7 @@ class Answering:
 
     def __init__(self, runtime: Runtime, side: int) -> None:
         self._runtime, self.name, self.precision = runtime, runtime.name, runtime.precision
+        self.at_once = runtime.at_once
         outline = np.zeros((side, side), np.float32)
         cv2.ellipse(outline, (side // 2, side // 3), (side // 6, side // 5), 0, 0, 360, 1.0, -1)
         cv2.ellipse(outline, (side // 2, side), (side // 3, side // 2), 0, 0, 360, 1.0, -1)
@@ -109,8 +106,8 @@ def bare(runtime: Runtime, side: int, images: int) -> Cost:
     batch = np.random.default_rng(0).integers(0, 256, (BATCH, side, side, 3), dtype=np.uint8)
     runtime.describe(batch)
     took = stopwatch(images // BATCH * BATCH)
-    for _ in range(images // BATCH):
-        runtime.describe(batch)
+    for _ in map_threads(runtime.describe, [batch] * (images // BATCH), runtime.at_once):
+        pass
     return took()
 
 
@@ -172,7 +169,7 @@ def compare(root: Path, rows: list[dict[str, Any]], wanted: str, rounds: int, wi
     name, _, side = wanted.partition(":")
     folder, (how, precision) = version(root, name, int(side)), ways_for("auto", "auto")[0]
     start = time.perf_counter()
-    runtime = Answering(open_runtime(folder, how, precision), int(side))
+    runtime = Answering(open_for_many(folder, how, precision), int(side))
     opening = time.perf_counter() - start
     mined(root, folder, rows[: 4 * BATCH], runtime)  # to warm up
     works: dict[str, Callable[[], Cost]] = {
@@ -207,56 +204,15 @@ def compare(root: Path, rows: list[dict[str, Any]], wanted: str, rounds: int, wi
     }
 
 
-def again(root: Path, photos: Path, count: int) -> dict[str, Any]:
-    """The seconds of mining a scored pool once more, and of each size's memory."""
-    few = pool(root, photos, 400)
-    folder = version(root, "bisenet_lite0", 224)
-    context = RunContext(Workspace(root, Catalog(root / "catalog")), "bench", workers=2)
-    recipe = MineRecipe(runtime="openvino", precision="bf16")
-    scorer = identify(folder, scoring_options(recipe), context.catalog)
-    keys = ("image_sha256", "alpha_sha256", "image_uri", "alpha_uri")
-    samples = [{**few[n % len(few)], "sample_id": f"pool/{n:06d}"} for n in range(count)]
-    same = {
-        "probability": pack_probability(np.zeros((224, 224), np.float32)),
-        "network_height": 224,
-        "network_width": 224,
-        "mask": pack_mask(np.zeros((800, 600), bool)),
-        "height": 800,
-        "width": 600,
-        "features": bytes(128),
-    }
-    for start in range(0, count, 2000):
-        part = samples[start : start + 2000]
-        named = [{key: row[key] for key in ("sample_id", *keys[:2])} | {"scorer_id": scorer.scorer_id} for row in part]
-        low = [
-            {"miou": 0.5 if n % 100 == 0 else 0.9, "status": "scored", "failure_mode": "edge"} for n in range(len(part))
-        ]
-        context.catalog.append("scores", rows_to_table("scores", [a | b for a, b in zip(named, low, strict=True)]))
-        context.catalog.append("predictions", rows_to_table("predictions", [row | same for row in named]))
-    table = rows_to_table("samples", samples)
-    seconds = {}
-    for size in (count // 10, count):
-        start_s = time.perf_counter()
-        result = mine(context, recipe, folder, table.slice(0, size), 0)
-        seconds[f"{size} rows, {result.selected} selected"] = round(time.perf_counter() - start_s, 2)
-        seconds[f"{size} rows, peak MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        assert (result.scored, result.reused) == (0, size)
-    return seconds
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=240)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--specs", nargs="+", default=["bisenet_resnet101:224", "bisenet_lite0:320"])
     parser.add_argument("--photos", type=Path, default=PHOTOS)
-    parser.add_argument("--again", type=int, metavar="ROWS")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        if args.again:
-            print(json.dumps(again(root, args.photos, args.again), indent=1))
-            return
         rows = pool(root, args.photos, args.images)
         found = {wanted: compare(root, rows, wanted, args.rounds, "resnet" in wanted) for wanted in args.specs}
         print(json.dumps(found, indent=1))

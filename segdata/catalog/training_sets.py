@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from segdata.catalog import licences as licensing
 from segdata.catalog import near_duplicates
+from segdata.catalog.keys import COLUMNS, Key, key_of, keys_of
 from segdata.catalog.models import all_models
 from segdata.catalog.near_duplicates import Duplicate
 from segdata.catalog.schemas import SCHEMAS
@@ -19,7 +21,6 @@ from segdata.catalog.splits import unit_hash
 from segdata.catalog.workspace import Workspace
 
 Row = dict[str, Any]
-Key = tuple[str, str | None, str | None]
 
 _HELD_OUT = ("test", "val")
 _KEPT_OUT = frozenset({"label_error", "drop"})
@@ -109,7 +110,7 @@ def training_set(
     catalog = workspace.catalog
     samples = catalog.read("samples", where="status = 'present'").to_pylist()
     verdicts = newest_verdicts(catalog.read("verdicts").to_pylist())
-    usable = [row for row in samples if verdicts.get(_key(row)) not in _KEPT_OUT]
+    usable = [row for row in samples if verdicts.get(key_of(row)) not in _KEPT_OUT]
     portraits = {row["sample_id"]: row for row in usable if row["kind"] == "portrait"}
     base = _base(workspace, portraits.values(), verdicts, mix)
     wanted = [row for name in reversed(selections) for row in accepted(catalog_selection(workspace, name), verdicts)]
@@ -119,7 +120,7 @@ def training_set(
     hard = [
         portraits[name]
         for name, row in first.items()
-        if name in portraits and _key(portraits[name]) == _key(row) and portraits[name]["split"] == "pool"
+        if name in portraits and key_of(portraits[name]) == key_of(row) and portraits[name]["split"] == "pool"
     ]
     added = [row for row in hard if "pool" not in mix.splits]  # where the whole pool is trained on, they are in it
     held_out = _held_out(workspace, mix.held_out)
@@ -154,8 +155,8 @@ def _base(workspace: Workspace, portraits: Iterable[Row], verdicts: Mapping[Key,
     if "pool" not in mix.splits:
         return base
     rows = workspace.catalog.read("selections", where="triage = 'suspect_label'").to_pylist()
-    suspects = {_key(row) for row in rows if verdicts.get(_key(row)) is None}
-    return [row for row in base if _key(row) not in suspects]
+    suspects = {key_of(row) for row in rows if verdicts.get(key_of(row)) is None}
+    return [row for row in base if key_of(row) not in suspects]
 
 
 def _most(base: int, hard_share: float | None) -> int | None:
@@ -212,7 +213,7 @@ def accepted(selection: Iterable[Row], verdicts: Mapping[Key, str]) -> list[Row]
     """
     taken = []
     for row in selection:
-        verdict = verdicts.get(_key(row))
+        verdict = verdicts.get(key_of(row))
         if verdict == "hard" or (row["triage"] == "hard" and verdict not in _NOT_HARD):
             taken.append(row)
     return taken
@@ -223,7 +224,7 @@ def newest_verdicts(rows: Iterable[Row]) -> dict[Key, str]:
 
     Whoever said it: of several reviewers the last one counts. A note alone takes nothing back.
     """
-    return {_key(row): row["verdict"] for row in sorted(rows, key=lambda row: row["at"]) if row["verdict"]}
+    return {key_of(row): row["verdict"] for row in sorted(rows, key=lambda row: row["at"]) if row["verdict"]}
 
 
 def catalog_selection(workspace: Workspace, name: str) -> list[Row]:
@@ -276,25 +277,28 @@ def minable(workspace: Workspace, folder: Path) -> tuple[pa.Table, int]:
     Left out: what it was trained on (by id, by hash, by near-duplicate), near-duplicates of test and val, and what
     a reviewer judged fine, wrongly labelled, or to be dropped.
     """
-    catalog = workspace.catalog
+    catalog, trained = workspace.catalog, trained_on(folder)
     pool = catalog.read("samples", where="kind = 'portrait' AND split = 'pool' AND status = 'present'")
     verdicts = newest_verdicts(catalog.read("verdicts").to_pylist())
-    trained = trained_on(folder)
-    ids, hashes = set(trained["sample_id"].to_pylist()), set(trained["image_sha256"].to_pylist())
-    rows = [
-        row
-        for row in pool.to_pylist()
-        if row["sample_id"] not in ids
-        and row["image_sha256"] not in hashes
-        and verdicts.get(_key(row)) not in _NOT_HARD
-    ]
-    known = catalog.read("samples", where="kind = 'portrait' AND status = 'present'").to_pylist()
-    table = _table(rows)
-    seen = _table([row for row in known if row["sample_id"] in ids])
-    copies = near_duplicates.find_duplicates(workspace, table, seen)
-    away = near_duplicates.leaked_ids([*copies, *leaks_into(workspace, table)])
-    left = _table([row for row in rows if row["sample_id"] not in away])
+    judged = [dict(zip(COLUMNS, key, strict=True)) for key, verdict in verdicts.items() if verdict in _NOT_HARD]
+    left = _without(pool, pool["sample_id"], trained["sample_id"])
+    left = _without(left, left["image_sha256"], trained["image_sha256"])
+    left = _without(
+        left,
+        keys_of(left),
+        keys_of(pa.Table.from_pylist(judged, SCHEMAS["samples"].empty_table().select(COLUMNS).schema)),
+    )
+    known = catalog.read("samples", near_duplicates.COLUMNS, "kind = 'portrait' AND status = 'present'")
+    seen = known.filter(pc.is_in(known["sample_id"], value_set=trained["sample_id"]))
+    copies = near_duplicates.find_duplicates(workspace, left, seen)
+    away = near_duplicates.leaked_ids([*copies, *leaks_into(workspace, left)])
+    left = _without(left, left["sample_id"], pa.array(sorted(away), pa.string()))
     return left, pool.num_rows - left.num_rows
+
+
+def _without(rows: pa.Table, values: pa.ChunkedArray, unwanted: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """The rows whose value is none of the unwanted."""
+    return rows.filter(pc.invert(pc.is_in(values, value_set=unwanted)))
 
 
 def _parents_hold(composite: Row, parents: Mapping[str, Row]) -> bool:
@@ -309,10 +313,6 @@ def _parents_hold(composite: Row, parents: Mapping[str, Row]) -> bool:
         if row["kind"] == "portrait" and row["split"] != "train":
             return False
     return bool(composite["parents"])
-
-
-def _key(row: Row) -> Key:
-    return row["sample_id"], row["image_sha256"], row["alpha_sha256"]
 
 
 def _table(rows: list[Row]) -> pa.Table:

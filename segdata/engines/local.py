@@ -5,15 +5,24 @@ Processes are spawned, never forked: the catalog's library runs threads of its o
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from typing import TypeVar
 
 from segdata.errors import DataError
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_LARGEST_OF_A_HEAP, _KEPT_BYTES = (
+    32 << 20,
+    1 << 30,
+)  # what is larger than the first goes back to the system all the same
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -45,6 +54,19 @@ def map_threads(function: Callable[[S], R], items: Iterable[S], threads: int, lo
         finally:
             for future in pending:
                 future.cancel()
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Have the C library keep what is freed for the next picture instead of giving it back to the system.
+
+    Asking again costs hundreds of page faults a picture, a fifth of what scoring one takes. The most memory that is
+    ever in use stays what it is. Nothing happens where the C library is another than glibc.
+    """
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if library is not None and hasattr(library, "mallopt"):
+        library.mallopt(_MMAP_THRESHOLD, _LARGEST_OF_A_HEAP)
+        library.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def map_shards(function: Callable[[S], R], shards: Sequence[S], workers: int) -> Iterator[tuple[int, R]]:

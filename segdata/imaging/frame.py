@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.imaging.area import shrink_by_area
 from segdata.imaging.arrays import Alpha, Image, Probability
 
 Aspect = Literal["stretch", "keep"]
@@ -76,7 +77,8 @@ def frame_of(size_hw: tuple[int, ...], frame_hw: tuple[int, int], aspect: Aspect
 def resize_to(array: NDArray[np.uint8], size_hw: tuple[int, int]) -> Image:
     """One array at another size; itself if it has that size.
 
-    Area averages where both sides shrink, so that nothing aliases; else linear.
+    Area averages where both sides shrink, so that nothing aliases; else linear. OpenCV does both, but for averages by a
+    ratio that is no whole number, where `shrink_by_area` gives the same to one step of 255 and is twice as quick.
 
     Args:
         array: (H, W) or (H, W, C) uint8.
@@ -86,6 +88,8 @@ def resize_to(array: NDArray[np.uint8], size_hw: tuple[int, int]) -> Image:
     if (height, width) == size_hw:
         return array
     shrinks = height >= size_hw[0] and width >= size_hw[1]
+    if shrinks and (height % size_hw[0] or width % size_hw[1]):
+        return shrink_by_area(array, size_hw)
     resized = cv2.resize(array, size_hw[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return np.asarray(resized, np.uint8)
 

@@ -62,6 +62,7 @@ class OnnxRuntime:
     """
 
     name, precision = WAY
+    at_once = 1
 
     def __init__(self, path: Path, spec: ModelSpec) -> None:
         try:

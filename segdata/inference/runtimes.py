@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -39,22 +40,25 @@ class Runtime(Predictor, Protocol):
     Attributes:
         name: torch or openvino.
         precision: fp32 or bf16.
+        at_once: batches that it computes at a time, where `describe` is called by so many threads.
     """
 
     name: str
     precision: str
+    at_once: int
 
     def describe(self, batch: Image) -> tuple[Probability, Features]:
         """The probabilities, and what the network sees in each image as a whole: (N, C) float32."""
 
 
-def open_runtime(folder: Path, name: str = "auto", precision: str = "auto") -> Runtime:
+def open_runtime(folder: Path, name: str = "auto", precision: str = "auto", many: bool = False) -> Runtime:
     """A version's network, ready to compute.
 
     Args:
         folder: a version's; or an ONNX file, which is run by onnxruntime, whatever name and precision say.
         name: torch, openvino, or auto.
         precision: fp32, bf16, or auto.
+        many: many batches wait, so that their rate counts and not how long one takes.
 
     Raises:
         CheckpointError: The folder's weights or `model.toml` can't be used.
@@ -67,8 +71,13 @@ def open_runtime(folder: Path, name: str = "auto", precision: str = "auto") -> R
     chosen, exact = ways_for(name, precision)[0]
     spec = read_spec(folder)
     if chosen == "openvino":
-        return OpenVinoRuntime(folder, spec, exact)
+        return OpenVinoRuntime(folder, spec, exact, many)
     return TorchRuntime(folder, spec, exact, "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def open_for_many(folder: Path, name: str = "auto", precision: str = "auto") -> Runtime:
+    """`open_runtime` for many batches: what scoring a pool takes."""
+    return open_runtime(folder, name, precision, many=True)
 
 
 def ways(name: str, precision: str, cuda: bool, flags: frozenset[str]) -> list[tuple[str, str]]:
@@ -124,9 +133,9 @@ def cpu_flags() -> frozenset[str]:
 
 
 class TorchRuntime:
-    """PyTorch, with channels last: eager, as trained."""
+    """PyTorch, with channels last: eager, as trained. One batch takes all cores, or the GPU."""
 
-    name = "torch"
+    name, at_once = "torch", 1
 
     def __init__(self, folder: Path, spec: ModelSpec, precision: str, device: str) -> None:
         import torch
@@ -155,11 +164,16 @@ class TorchRuntime:
 
 
 class OpenVinoRuntime:
-    """OpenVINO on the CPU. Its default for an fp32 network is bf16 where the CPU has it, so the precision is set."""
+    """OpenVINO on the CPU. Its default for an fp32 network is bf16 where the CPU has it, so the precision is set.
+
+    One batch is computed by all cores, or, where many wait, several at a time by a few cores each, to the same digits.
+    Cores that share a batch wait for each other at the end of every layer, and where other work takes its turn on one
+    of them, all of them do.
+    """
 
     name = "openvino"
 
-    def __init__(self, folder: Path, spec: ModelSpec, precision: str) -> None:
+    def __init__(self, folder: Path, spec: ModelSpec, precision: str, many: bool = False) -> None:
         keep_quiet()
         import openvino as ov
         import torch
@@ -173,8 +187,13 @@ class OpenVinoRuntime:
             warnings.simplefilter("ignore", FutureWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
             converted = ov.convert_model(network, example_input=example, input=[-1, height, width, 3])
-        hints = {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32", "PERFORMANCE_HINT": "LATENCY"}
-        self._compiled: Any = ov.Core().compile_model(converted, "CPU", hints)
+        wanted = "THROUGHPUT" if many else "LATENCY"
+        hints = {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32", "PERFORMANCE_HINT": wanted}
+        compiled: Any = ov.Core().compile_model(converted, "CPU", hints)
+        self.at_once = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) if many else 1
+        self._free: SimpleQueue[Any] = SimpleQueue()  # a request holds the memory that one batch is computed in
+        for _ in range(self.at_once):
+            self._free.put(compiled.create_infer_request())
 
     def probabilities(self, batch: Image) -> Probability:
         """(N, H, W, 3) uint8 RGB at network size -> (N, H, W) float32 in [0, 1]."""
@@ -182,8 +201,12 @@ class OpenVinoRuntime:
 
     def describe(self, batch: Image) -> tuple[Probability, Features]:
         """The probabilities, and the context path's global average: (N, C) float32."""
-        found = self._compiled(batch)
-        return np.array(found[0], dtype=np.float32), np.array(found[1], dtype=np.float32)
+        request = self._free.get()
+        try:
+            found = request.infer(batch)
+            return np.array(found[0], dtype=np.float32), np.array(found[1], dtype=np.float32)
+        finally:
+            self._free.put(request)
 
 
 def pixels_to_probability(network: BiSeNet, spec: ModelSpec, mirrored: bool = False) -> Any:

@@ -10,41 +10,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from segdata.catalog.packing import pack_mask, pack_probability
-from segdata.catalog.pixels import read_pair
+from segdata.catalog.keys import COLUMNS, Key, key_of, keys_of, rows_in
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
-from segdata.catalog.workspace import RunContext, Workspace
-from segdata.engines.local import map_threads
-from segdata.errors import PixelError, StorageError
-from segdata.imaging.arrays import Alpha, Image, Probability
-from segdata.inference.features import pack_features
+from segdata.catalog.workspace import RunContext
+from segdata.inference.flow import Flow, Scored
 from segdata.inference.model_folder import ModelSpec, model_id_of, read_spec
 from segdata.inference.onnx_file import WAY, is_onnx, onnx_id, onnx_spec
 from segdata.inference.parity import Opener, Parity, Way, check_way, settle
-from segdata.inference.predict import network_description, prepare, restore
-from segdata.inference.runtimes import Runtime, open_runtime, ways_for
+from segdata.inference.runtimes import open_for_many, ways_for
 from segdata.metrics.confusion import Confusion, miou_dataset, miou_image
-from segdata.metrics.image_scores import METRIC_VERSION, PREDICTION_CUT, score_image
+from segdata.metrics.image_scores import METRIC_VERSION
 from segdata.records import Progress
-from segdata.storage.files import read_bytes, sha256_of
 
 SHARD = 64
 """Samples a commit."""
-
-Row = dict[str, Any]
-Key = tuple[str, str | None, str | None]
-_Predicted = tuple[Probability, bytes]
 
 
 @dataclass(frozen=True)
@@ -88,30 +78,12 @@ class ScoringResult:
     parity: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    """A sample ready for the network, or the reason why it is not."""
-
-    row: Row
-    image: Image | None = None
-    alpha: Alpha | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """A sample's rows of `scores` and of `predictions`; no prediction where it failed."""
-
-    score: Row
-    prediction: Row | None
-
-
 def score_samples(
     context: RunContext,
     model_folder: Path,
     samples: pa.Table,
     options: ScoringOptions | None = None,
-    opener: Opener = open_runtime,
+    opener: Opener = open_for_many,
 ) -> ScoringResult:
     """Score samples that this scorer has not scored yet; appends to `scores` and `predictions`.
 
@@ -128,27 +100,25 @@ def score_samples(
         UsageError: No such runtime or precision.
     """
     options = options or ScoringOptions()
-    rows: list[Row] = samples.slice(0, context.limit).to_pylist()
-    scorer = _settled(context, model_folder, options, rows, opener)
-    known = _statuses(context.catalog, scorer.scorer_id)
-    # What failed before comes last, so that drivers which began at other times cut what is new into the same shards.
-    waiting = [row for row in rows if key_of(row) not in known]
-    waiting += [row for row in rows if known.get(key_of(row)) == "failed"]
-    result = replace(scorer, reused=len(rows) - len(waiting))
-    if context.dry_run or not waiting:
-        return replace(result, scored=len(waiting))
-    spec = spec_of(model_folder)
+    samples = samples.slice(0, context.limit)
+    scorer = _settled(context, model_folder, options, samples, opener)
+    waiting, tried = _waiting(context.catalog, scorer.scorer_id, samples)
+    result = replace(scorer, reused=samples.num_rows - waiting.num_rows)
+    if context.dry_run or not waiting.num_rows:
+        return replace(result, scored=waiting.num_rows)
+    spec, total = spec_of(model_folder), samples.num_rows
     done, failed = result.reused, 0
-    context.progress(Progress("score", spec.name, done, len(rows)))
+    context.progress(Progress("score", spec.name, done, total))
     runtime = opener(model_folder, scorer.runtime, scorer.precision)
-    work = _Work(context, spec, runtime, scorer, options.perceptual)
-    for shard in _shards(work.results(waiting, options.batch)):
+    whose = {name: getattr(scorer, name) for name in ("scorer_id", "model_id", "runtime", "precision")}
+    flow = Flow(context, spec, runtime, whose, options.perceptual)
+    for shard in _shards(flow.results(rows_in(waiting), options.batch)):
         failed += sum(one.prediction is None for one in shard)
         done += len(shard)
-        new = [one for one in shard if one.prediction is not None or key_of(one.score) not in known]
+        new = [one for one in shard if one.prediction is not None or key_of(one.score) not in tried]
         _commit(context.catalog, scorer.scorer_id, new)
-        context.progress(Progress("score", spec.name, done, len(rows), note=f"{failed} failed" if failed else ""))
-    return replace(result, scored=len(waiting) - failed, failed=failed)
+        context.progress(Progress("score", spec.name, done, total, note=f"{failed} failed" if failed else ""))
+    return replace(result, scored=waiting.num_rows - failed, failed=failed)
 
 
 def identify(model_folder: Path, options: ScoringOptions, catalog: Catalog) -> ScoringResult:
@@ -174,13 +144,16 @@ def spec_of(model: Path) -> ModelSpec:
 
 
 def _settled(
-    context: RunContext, model_folder: Path, options: ScoringOptions, rows: Sequence[Row], opener: Opener
+    context: RunContext, model_folder: Path, options: ScoringOptions, samples: pa.Table, opener: Opener
 ) -> ScoringResult:
     """The scorer, once its way of running the network has passed the check; that of `identify` in a dry run."""
     if context.dry_run:
         return _identified(model_folder, options, context.catalog)
     model = model_folder, spec_of(model_folder)
-    check = partial(check_way, context.workspace, rows, model, opener=opener)
+
+    def check(way: Way) -> Parity | None:
+        return check_way(context.workspace, rows_in(samples), model, way, opener)
+
     return _identified(model_folder, options, context.catalog, check)
 
 
@@ -203,19 +176,18 @@ def _identified(
     return ScoringResult(scorer_id, model_id, runtime, precision, scored=0, reused=0, failed=0, parity=found)
 
 
-def key_of(row: Mapping[str, Any]) -> Key:
-    """A sample as it is now: its id and the hashes of its bytes."""
-    return row["sample_id"], row["image_sha256"], row["alpha_sha256"]
+def scores_of(catalog: Catalog, scorer_id: str, samples: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of `scores` of those samples that the scorer scored in their present bytes, in the samples' order.
 
-
-def scores_of(catalog: Catalog, scorer_id: str, samples: pa.Table) -> list[tuple[Row, Row]]:
-    """Pairs of a samples row and its scores row, for those that the scorer scored in their present bytes.
-
-    The order is that of `samples`; failed ones are left out.
+    Args:
+        catalog: whose table is read.
+        scorer_id: the scorer's.
+        samples: rows of `samples`.
+        columns: those wanted beside the key's; all by default.
     """
-    rows = catalog.read("scores", where=f"scorer_id = '{scorer_id}' AND status = 'scored'").to_pylist()
-    by_key = {key_of(row): row for row in rows}
-    return [(sample, by_key[key_of(sample)]) for sample in samples.to_pylist() if key_of(sample) in by_key]
+    wanted = None if columns is None else [*COLUMNS, *columns]
+    rows = catalog.read("scores", wanted, where=f"scorer_id = '{scorer_id}' AND status = 'scored'")
+    return rows.take(pc.index_in(keys_of(samples), value_set=keys_of(rows)).drop_null())
 
 
 def evaluate(catalog: Catalog, scorer_id: str, samples: pa.Table) -> dict[str, Any]:
@@ -225,123 +197,41 @@ def evaluate(catalog: Catalog, scorer_id: str, samples: pa.Table) -> dict[str, A
         `miou_image`, `miou_dataset`, `boundary_iou` (means over images, or pooled pixels; null without an image),
         `hole_recall` (mean over the images that have a hole; null without one), `images` and `failed` (counts).
     """
-    scores = [score for _, score in scores_of(catalog, scorer_id, samples)]
-    statuses = _statuses(catalog, scorer_id)
-    failed = sum(statuses.get(key_of(row)) == "failed" for row in samples.to_pylist())
     pixels = ("true_positive", "false_positive", "false_negative", "true_negative")
-    recalls = [score["hole_recall"] for score in scores if score["hole_recall"] is not None]
+    scores = scores_of(catalog, scorer_id, samples, ["miou", "boundary_iou", "hole_recall", *pixels])
+    counts = zip(*(scores[name].to_pylist() for name in pixels), strict=True)
+    recalls = scores["hole_recall"].drop_null().to_pylist()
+    some = scores.num_rows > 0
     return {
-        "miou_image": miou_image(score["miou"] for score in scores) if scores else None,
-        "miou_dataset": miou_dataset(Confusion(*(score[name] for name in pixels)) for score in scores)
-        if scores
-        else None,
-        "boundary_iou": float(np.mean([score["boundary_iou"] for score in scores])) if scores else None,
+        "miou_image": miou_image(scores["miou"].to_pylist()) if some else None,
+        "miou_dataset": miou_dataset(Confusion(*row) for row in counts) if some else None,
+        "boundary_iou": float(np.mean(scores["boundary_iou"].to_pylist())) if some else None,
         "hole_recall": float(np.mean(recalls)) if recalls else None,
-        "images": len(scores),
-        "failed": failed,
+        "images": scores.num_rows,
+        "failed": len(_waiting(catalog, scorer_id, samples)[1]),
     }
 
 
-class _Work:
-    """Samples on their way through decoding, network and metrics.
+def _waiting(catalog: Catalog, scorer_id: str, samples: pa.Table) -> tuple[pa.Table, set[Key]]:
+    """The samples that are not scored yet, and the keys of those that failed before.
 
-    Args:
-        context: the workspace to read from, and the number of threads.
-        spec: how images become network input.
-        runtime: the network.
-        scorer: says whose scores these are.
-        perceptual: whether gradient and connectivity are measured.
+    These come last, so that drivers which began at other times cut what is new into the same shards.
     """
-
-    def __init__(
-        self, context: RunContext, spec: ModelSpec, runtime: Runtime, scorer: ScoringResult, perceptual: bool
-    ) -> None:
-        self._workspace, self._threads = context.workspace, context.workers
-        self._spec, self._runtime, self._perceptual = spec, runtime, perceptual
-        self._common = {"scorer_id": scorer.scorer_id, "run_id": context.run_id}
-        self._scorer = {"model_id": scorer.model_id, "runtime": scorer.runtime, "precision": scorer.precision}
-
-    def results(self, rows: Sequence[Row], batch: int) -> Iterator[_Scored]:
-        """Each sample's rows, in order. The network runs in the caller's thread, beside those that decode and score."""
-        loaded = map_threads(self._load, rows, self._threads, look_ahead=max(4, batch))
-        yield from map_threads(self._score, self._predict(loaded, batch), self._threads, look_ahead=max(4, batch))
-
-    def _load(self, row: Row) -> _Loaded:
-        try:
-            if stale := _changed_file(self._workspace, row):
-                return _Loaded(row, reason=f"{stale}: changed since it was ingested; run: segdata ingest")
-            image, alpha = read_pair(self._workspace, row)
-        except (StorageError, PixelError) as error:
-            return _Loaded(row, reason=str(error))
-        return _Loaded(row, prepare(image, self._spec), alpha)
-
-    def _predict(self, loaded: Iterator[_Loaded], batch: int) -> Iterator[tuple[_Loaded, _Predicted | None]]:
-        while taken := list(islice(loaded, batch)):
-            images = [one.image for one in taken if one.image is not None]
-            predicted = iter(self._described(np.stack(images)) if images else ())
-            yield from ((one, None if one.image is None else next(predicted)) for one in taken)
-
-    def _described(self, batch: Image) -> list[_Predicted]:
-        probabilities, features = network_description(self._runtime, self._spec, batch)
-        return list(zip(probabilities, pack_features(features), strict=True))
-
-    def _score(self, pair: tuple[_Loaded, _Predicted | None]) -> _Scored:
-        loaded, predicted = pair
-        keys = {name: loaded.row[name] for name in ("sample_id", "image_sha256", "alpha_sha256")}
-        score = {**self._common, **keys, **self._scorer}
-        if predicted is None or loaded.alpha is None:
-            return _Scored({**score, "status": "failed", "reason": loaded.reason}, None)
-        probability, features = predicted
-        if not np.isfinite(probability).all():
-            return _Scored({**score, "status": "failed", "reason": "the network's output is not finite"}, None)
-        height, width = loaded.alpha.shape
-        restored = restore(probability, (height, width), self._spec)
-        score |= score_image(loaded.alpha, restored, loaded.row["alpha_kind"], self._perceptual)
-        prediction = {
-            **self._common,
-            **keys,
-            "probability": pack_probability(probability),
-            "network_height": probability.shape[0],
-            "network_width": probability.shape[1],
-            "mask": pack_mask(restored >= PREDICTION_CUT),
-            "height": height,
-            "width": width,
-            "features": features,
-        }
-        return _Scored({**score, "status": "scored"}, prediction)
+    known = catalog.read("scores", [*COLUMNS, "status"], where=f"scorer_id = '{scorer_id}'")
+    scored, failed = (keys_of(known.filter(pc.equal(known["status"], status))) for status in ("scored", "failed"))
+    left = samples.filter(pc.invert(pc.is_in(keys_of(samples), value_set=scored)))
+    again = pc.is_in(keys_of(left), value_set=failed)
+    fresh, tried = left.filter(pc.invert(again)), left.filter(again)
+    return pa.concat_tables([fresh, tried]), {key_of(row) for row in rows_in(tried)}
 
 
-def _statuses(catalog: Catalog, scorer_id: str) -> dict[Key, str]:
-    """What the catalog knows of a scorer: scored wherever any row says so."""
-    columns = ["sample_id", "image_sha256", "alpha_sha256", "status"]
-    rows = catalog.read("scores", columns, where=f"scorer_id = '{scorer_id}'").to_pylist()
-    failed = {key_of(row): "failed" for row in rows}
-    return failed | {key_of(row): "scored" for row in rows if row["status"] == "scored"}
-
-
-def _changed_file(workspace: Workspace, row: Row) -> Path | None:
-    """The first of a sample's files that is not what was ingested; a newer time alone, as in a copy, is no change."""
-    for name in ("image", "alpha"):
-        if row[f"{name}_uri"] is None:
-            continue
-        path = workspace.resolve(row[f"{name}_uri"])
-        try:
-            found = path.stat()
-        except OSError as error:
-            raise StorageError(f"{path}: {error.strerror}; restore the file, or run: segdata ingest") from error
-        same = (found.st_size, found.st_mtime_ns) == (row[f"{name}_size"], row[f"{name}_mtime_ns"])
-        if not same and sha256_of(read_bytes(path)) != row[f"{name}_sha256"]:
-            return path
-    return None
-
-
-def _shards(results: Iterable[_Scored]) -> Iterator[list[_Scored]]:
+def _shards(results: Iterable[Scored]) -> Iterator[list[Scored]]:
     iterator = iter(results)
     while shard := list(islice(iterator, SHARD)):
         yield shard
 
 
-def _commit(catalog: Catalog, scorer_id: str, shard: Sequence[_Scored]) -> None:
+def _commit(catalog: Catalog, scorer_id: str, shard: Sequence[Scored]) -> None:
     """Append a shard: predictions first, since it is the row of `scores` that says a sample is done.
 
     The transaction is named by what is written, so that of two drivers with the same shard only one writes it.

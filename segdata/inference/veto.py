@@ -92,9 +92,9 @@ def veto_backgrounds(
     """
     result = score_samples(context.limited(None), model_folder, backgrounds, options)
     scored = [
-        (str(sample["sample_id"]), float(score["person_probability"]))
-        for sample, score in scores_of(context.catalog, result.scorer_id, backgrounds)
-        if score["person_probability"] is not None
+        (str(row["sample_id"]), float(row["person_probability"]))
+        for row in scores_of(context.catalog, result.scorer_id, backgrounds, ["person_probability"]).to_pylist()
+        if row["person_probability"] is not None
     ]
     return judge_people(result.model_id, result.scorer_id, scored, threshold)
 

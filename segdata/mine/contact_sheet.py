@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from segdata.catalog.keys import key_of
 from segdata.catalog.packing import unpack_mask
 from segdata.catalog.pixels import read_pair
 from segdata.catalog.workspace import RunContext
@@ -16,7 +17,6 @@ from segdata.errors import CatalogError, PixelError, StorageError
 from segdata.imaging.arrays import Image
 from segdata.imaging.figures import LABEL_RGB, PREDICTION_RGB, disagreement, label_mask, over_tint, shrink
 from segdata.imaging.sheet import sheet
-from segdata.inference.scoring import key_of
 from segdata.mine.judge import by_scorer
 from segdata.mine.triage import Triaged
 from segdata.mine.voices import predictions

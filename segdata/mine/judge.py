@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
+import pyarrow as pa
+
+from segdata.catalog.keys import key_of
 from segdata.catalog.pixels import read_pair
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import map_threads
 from segdata.errors import PixelError, StorageError
 from segdata.imaging.arrays import Probability
-from segdata.inference.scoring import key_of
 from segdata.mine.recipe import TriageRecipe
 from segdata.mine.triage import Triaged, triage_case
 from segdata.mine.voices import Voice
@@ -42,19 +43,20 @@ class Judge:
     scorers: Mapping[str, Voice]
     opinions: Sequence[Voice] = ()
 
-    def all(self, cases: Sequence[Row]) -> Iterator[Triaged]:
+    def all(self, cases: pa.Table) -> Iterator[Triaged]:
         """Each case's triage, in order.
 
         Args:
-            cases: a row of `samples` and of `scores` in one.
+            cases: rows of `samples` and of `scores` in one.
         """
-        todo, done = iter(cases), 0
-        while part := list(islice(todo, AT_ONCE)):
+        done, total = 0, cases.num_rows
+        for start in range(0, total, AT_ONCE):
+            part = cases.slice(start, AT_ONCE).to_pylist()
             for found in map_threads(self._one, self._heard(part), self.context.workers):
                 yield found
                 done += 1
-                if done % 16 == 0 or done == len(cases):
-                    self.context.progress(Progress("mine", "triage", done, len(cases)))
+                if done % 16 == 0 or done == total:
+                    self.context.progress(Progress("mine", "triage", done, total))
 
     def _heard(self, part: Sequence[Row]) -> list[_Heard]:
         """What was said about each case."""

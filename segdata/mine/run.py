@@ -9,22 +9,25 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from segdata.catalog.keys import COLUMNS, keys_of, rows_in
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext
 from segdata.errors import TooFewSamplesError
 from segdata.inference.features import KEPT, unpack_features
 from segdata.inference.parity import Opener
-from segdata.inference.runtimes import open_runtime
-from segdata.inference.scoring import ScoringOptions, ScoringResult, key_of, score_samples, scores_of, spec_of
+from segdata.inference.runtimes import open_for_many
+from segdata.inference.scoring import ScoringOptions, ScoringResult, score_samples, scores_of, spec_of
 from segdata.mine.contact_sheet import draw_contact_sheet
 from segdata.mine.diversity import spread
-from segdata.mine.judge import AT_ONCE, Judge, by_scorer
+from segdata.mine.judge import Judge
 from segdata.mine.recipe import MineRecipe
 from segdata.mine.selection import check_recipe, predicate_of, select_cases, selection_name
 from segdata.mine.triage import Triaged
-from segdata.mine.voices import Voice, ask, predictions
+from segdata.mine.voices import Voice, ask
 
 Row = dict[str, Any]
 
@@ -104,7 +107,7 @@ def run(
     eligible: pa.Table,
     skipped: int,
     further: Further = Further(),
-    opener: Opener = open_runtime,
+    opener: Opener = open_for_many,
 ) -> MineResult:
     """Score, select and triage; the selection replaces the one of the same name.
 
@@ -136,12 +139,9 @@ def run(
         scoring.scorer_id: Voice(scoring.scorer_id, spec_of(folder).resize)
         for scoring, (folder, _) in zip(scorings, parts, strict=True)
     }
-    pairs = [
-        pair
-        for scoring, (_, rows) in zip(scorings, parts, strict=True)
-        for pair in scores_of(catalog, scoring.scorer_id, rows)
-    ]
-    cases = _within_budget(catalog, recipe, select_cases(pairs, recipe))
+    scored = [scores_of(catalog, one.scorer_id, rows) for one, (_, rows) in zip(scorings, parts, strict=True)]
+    scores, samples = pa.concat_tables(scored), pa.concat_tables([rows for _, rows in parts])
+    cases = _within_budget(catalog, recipe, select_cases(samples, scores, recipe))
     heard = [ask(context, model, cases, options, opener) for model in further.opinions]
     name = selection_name(scorings[0].scorer_id, recipe, catalog.versions.get("samples"))
     judge = Judge(context, recipe.triage, scorers, [voice for voice, _ in heard])
@@ -149,58 +149,60 @@ def run(
     sheet = None
     if not context.dry_run:
         common = {"selection": name, "predicate": predicate_of(recipe), "run_id": context.run_id, "weight": 1.0}
-        rows = [_row(common, rank, case, found) for rank, (case, found) in enumerate(zip(cases, triaged, strict=True))]
+        whose = rows_in(cases.select([*COLUMNS, "scorer_id"]))
+        found = zip(whose, triaged, strict=True)
+        rows = [{**common, **case, "rank": rank, **asdict(told)} for rank, (case, told) in enumerate(found)]
         catalog.replace("selections", rows_to_table("selections", rows), f"target.selection = '{name}'")
-        sheet = draw_contact_sheet(context, cases[: recipe.sheet], triaged)
-    result = _result(scorings, skipped, name, (cases, triaged), [score["miou"] for _, score in pairs])
+        sheet = draw_contact_sheet(context, cases.slice(0, recipe.sheet).to_pylist(), triaged)
+    result = _result(scorings, skipped, name, (cases, triaged), scores["miou"])
     return replace(result, sheet=sheet, second_opinions=[told for _, told in heard])
 
 
-def _within_budget(catalog: Catalog, recipe: MineRecipe, cases: list[Row]) -> list[Row]:
-    """As many cases as the budget allows: the worst, or spread over what they are like.
+def _within_budget(catalog: Catalog, recipe: MineRecipe, cases: pa.Table) -> pa.Table:
+    """As many cases as the budget allows: the worst, or spread over what they are like."""
+    if recipe.budget is None or recipe.budget >= cases.num_rows:
+        return cases
+    if not recipe.diverse:
+        return cases.slice(0, recipe.budget)
+    strata = cases.select(["failure_mode", "group_id", "path"]).to_pylist()
+    return cases.take(pa.array(spread(strata, _features(catalog, cases), recipe.budget)))
+
+
+def _features(catalog: Catalog, cases: pa.Table) -> NDArray[np.float32]:
+    """(N, KEPT): what each image is like; zeros where that is not known.
 
     Features of different networks have nothing in common: what the versions of folds scored lies far from all else.
     """
-    if recipe.budget is None or recipe.budget >= len(cases):
-        return cases
-    if not recipe.diverse:
-        return cases[: recipe.budget]
-    kept: dict[Any, bytes] = {}
-    for scorer_id, ours in by_scorer(cases).items():
-        for start in range(0, len(ours), AT_ONCE):
-            rows = predictions(catalog, scorer_id, ours[start : start + AT_ONCE], ["features"])
-            kept |= {key: row["features"] for key, row in rows.items() if row["features"] is not None}
-    features = np.zeros((len(cases), KEPT), np.float32)
-    for index, case in enumerate(cases):
-        if key_of(case) in kept:
-            features[index] = unpack_features(kept[key_of(case)])
-    return [cases[index] for index in spread(cases, features, recipe.budget)]
+    features = np.zeros((cases.num_rows, KEPT), np.float32)
+    for scorer_id in cases["scorer_id"].unique().to_pylist():
+        where = f"scorer_id = '{scorer_id}' AND features IS NOT NULL"
+        known = catalog.read("predictions", [*COLUMNS, "features"], where)
+        ours = pc.fill_null(pc.equal(cases["scorer_id"], scorer_id), False)
+        place = pc.if_else(ours, pc.index_in(keys_of(cases), value_set=keys_of(known)), None)
+        packed = known["features"].take(place.drop_null()).to_pylist()
+        features[np.flatnonzero(place.is_valid().to_numpy())] = [unpack_features(one) for one in packed]
+    return features
 
 
 def _result(
     scorings: Sequence[ScoringResult],
     skipped: int,
     name: str,
-    found: tuple[Sequence[Row], Sequence[Triaged]],
-    mious: Sequence[float],
+    found: tuple[pa.Table, Sequence[Triaged]],
+    mious: pa.ChunkedArray,
 ) -> MineResult:
     cases, triaged = found
     hard = sum(found.triage == "hard" for found in triaged)
-    modes = sorted(case["failure_mode"] for case in cases)
+    modes = sorted(cases["failure_mode"].to_pylist())
     counts = {key: sum(getattr(one, key) for one in scorings) for key in ("scored", "reused", "failed")}
     return MineResult(
         **{**asdict(scorings[0]), **counts},
         skipped=skipped,
         selection=name,
-        selected=len(cases),
+        selected=cases.num_rows,
         hard=hard,
-        suspect_label=len(cases) - hard,
+        suspect_label=cases.num_rows - hard,
         failure_modes={mode: modes.count(mode) for mode in dict.fromkeys(modes)},
-        histogram=[int(count) for count in np.histogram(mious, _BINS, (0, 1))[0]],
+        histogram=[int(count) for count in np.histogram(mious.to_numpy().astype(np.float64), _BINS, (0, 1))[0]],
         folds=len(scorings) - 1,
     )
-
-
-def _row(common: Row, rank: int, case: Row, found: Triaged) -> Row:
-    keys = ("sample_id", "image_sha256", "alpha_sha256", "scorer_id")
-    return {**common, **{key: case[key] for key in keys}, "rank": rank, **asdict(found)}

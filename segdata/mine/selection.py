@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from math import ceil
-from typing import Any
 
 import pyarrow as pa
 
-from segdata.catalog.queries import check_predicate, filter_rows
+from segdata.catalog.keys import COLUMNS
+from segdata.catalog.queries import check_predicate, select
 from segdata.catalog.schemas import SAMPLES, SCORES
 from segdata.errors import RecipeError, UsageError
 from segdata.mine.recipe import MineRecipe
-
-Row = dict[str, Any]
 
 # Where both tables have a column of that name (ids, hashes, status, run_id) the score's counts.
 JOINED = pa.schema([*SCORES, *(field for field in SAMPLES if field.name not in SCORES.names)])
@@ -40,47 +37,49 @@ def check_recipe(recipe: MineRecipe) -> None:
         raise RecipeError(f"mine.by: {recipe.by!r} is no column of numbers; these are: {', '.join(numbers)}")
 
 
-def select_cases(pairs: list[tuple[Row, Row]], recipe: MineRecipe) -> list[Row]:
-    """The joined rows that the recipe selects, worst first: by `by`, then mIoU, then hole recall, then id.
+def select_cases(samples: pa.Table, scores: pa.Table, recipe: MineRecipe) -> pa.Table:
+    """The cases that the recipe selects, worst first: by `by`, then mIoU, then hole recall, then id.
 
     A null makes a comparison neither true nor false, as in SQL: an image without a hole is no `hole_recall < 0.5`.
     A row without a value of `by` is in no quantile, and comes last. The budget is not spent here.
 
     Args:
-        pairs: a `samples` row and its `scores` row each.
+        samples: rows of `samples`.
+        scores: rows of `scores`, one for each of the samples that was scored.
         recipe: where, by and quantile.
+
+    Returns:
+        Rows of both in one: the columns of `JOINED`. Of those that are not selected only what the predicate names is
+        looked at, so that memory follows the cases and hardly the pool.
 
     Raises:
         RecipeError: The predicate is no such expression, or fails on a row.
     """
-    joined = pa.Table.from_pylist([{**sample, **score} for sample, score in pairs], schema=JOINED)
     try:
-        selected: list[Row] = filter_rows(joined, recipe.where).to_pylist()
+        check_predicate(recipe.where, JOINED)
+        return select(_statement(recipe), {"samples": samples, "scores": scores}).cast(JOINED)
     except UsageError as error:
         raise RecipeError(f"mine.where: {error}") from error
-    if recipe.quantile is not None:
-        limit = _worst_share(joined, recipe.by, recipe.quantile)
-        selected = [row for row in selected if badness(row, recipe.by) <= limit]
-    return sorted(selected, key=lambda row: _order(row, recipe.by))
 
 
-def badness(row: Row, by: str) -> float:
-    """What a row is ordered by: its value of the column, negated with a minus before it; infinite where it has none.
+def _statement(recipe: MineRecipe) -> str:
+    """One SELECT over `samples` and `scores`; a row of which the predicate speaks is one of `rows`, as it was checked.
 
-    >>> badness({"sad": 5.0}, "-sad"), badness({"hole_recall": None}, "hole_recall")
-    (-5.0, inf)
+    With q of n values the quantile takes those whose rank is at most ceil(q n): more only where equal.
     """
-    value = row[by.removeprefix("-")]
-    if value is None:
-        return float("inf")
-    return -float(value) if by.startswith("-") else float(value)
-
-
-def _worst_share(joined: pa.Table, by: str, share: float) -> float:
-    """The value that the worst share of the rows does not exceed: ceil(share * n) rows, more only where equal."""
-    values = sorted(badness({by.removeprefix("-"): value}, by) for value in joined[by.removeprefix("-")].to_pylist())
-    values = [value for value in values if value != float("inf")]
-    return values[max(1, ceil(share * len(values))) - 1] if values else float("-inf")
+    by, descending = recipe.by.removeprefix("-"), " DESC" if recipe.by.startswith("-") else ""
+    order = f"{by}{descending} NULLS LAST"
+    columns = ", ".join(f'{"scores" if name in SCORES.names else "samples"}."{name}"' for name in JOINED.names)
+    same = " AND ".join(f"samples.{name} IS NOT DISTINCT FROM scores.{name}" for name in COLUMNS)
+    worst = ""
+    if recipe.quantile is not None:
+        most = f"ceil({recipe.quantile!r}::DOUBLE * count({by}) OVER ())"
+        worst = f"QUALIFY {by} IS NOT NULL AND rank() OVER (ORDER BY {order}) <= {most}"
+    return (
+        f"WITH pairs AS (SELECT {columns} FROM samples JOIN scores ON {same}), rows AS (SELECT * FROM pairs {worst}) "
+        f"SELECT * FROM rows WHERE ({recipe.where}\n) "
+        f"ORDER BY {order}, miou NULLS LAST, hole_recall NULLS LAST, sample_id"
+    )
 
 
 def selection_name(scorer_id: str, recipe: MineRecipe, version: int | None = None) -> str:
@@ -114,8 +113,3 @@ def predicate_of(recipe: MineRecipe) -> str:
     if recipe.budget is None:
         return f"{recipe.where}{worst}"
     return f"{recipe.where}{worst}; {recipe.budget} of them, {'spread' if recipe.diverse else f'worst by {recipe.by}'}"
-
-
-def _order(row: Row, by: str) -> tuple[float, float, float, str]:
-    recall = row["hole_recall"]
-    return badness(row, by), row["miou"], 2.0 if recall is None else recall, row["sample_id"]

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from segdata.catalog.keys import COLUMNS, Key, key_of
 from segdata.catalog.packing import unpack_probability
-from segdata.catalog.schemas import SCHEMAS
+from segdata.catalog.schemas import SAMPLES
 from segdata.catalog.tables import Catalog
 from segdata.catalog.training_sets import trained_on
 from segdata.catalog.workspace import RunContext
@@ -23,7 +25,7 @@ from segdata.imaging.arrays import Probability
 from segdata.imaging.frame import Aspect, frame_of
 from segdata.inference.model_folder import TRAINING
 from segdata.inference.parity import Opener
-from segdata.inference.scoring import Key, ScoringOptions, key_of, score_samples, spec_of
+from segdata.inference.scoring import ScoringOptions, score_samples, spec_of
 
 Row = Mapping[str, Any]
 
@@ -54,14 +56,14 @@ class Voice:
 
 
 def ask(
-    context: RunContext, model: Path, cases: Sequence[Row], options: ScoringOptions, opener: Opener
+    context: RunContext, model: Path, cases: pa.Table, options: ScoringOptions, opener: Opener
 ) -> tuple[Voice, dict[str, Any]]:
     """Have a model say what it makes of the cases that it was not trained on.
 
     Args:
         context: where to read and write.
         model: a version's folder, or an ONNX file; of the latter nobody knows what it was trained on.
-        cases: rows with the columns of `samples`.
+        cases: rows with at least the columns of `samples`.
         options: how networks are run.
         opener: opens them.
 
@@ -72,9 +74,9 @@ def ask(
         CheckpointError: The model can't be used.
     """
     fresh = _unseen(model, cases)
-    scoring = score_samples(context.limited(None), model, _table(fresh), options, opener)
-    told = {"model": model.name, "model_id": scoring.model_id, "asked": len(fresh)}
-    told |= {"trained_on": len(cases) - len(fresh), "scored": scoring.scored}
+    scoring = score_samples(context.limited(None), model, fresh, options, opener)
+    told = {"model": model.name, "model_id": scoring.model_id, "asked": fresh.num_rows}
+    told |= {"trained_on": cases.num_rows - fresh.num_rows, "scored": scoring.scored}
     told |= {"reused": scoring.reused, "failed": scoring.failed}
     return Voice(scoring.scorer_id, spec_of(model).resize), told
 
@@ -88,20 +90,17 @@ def predictions(catalog: Catalog, scorer_id: str, cases: Iterable[Row], wanted: 
     keys = {key_of(case) for case in cases}
     if not keys:
         return {}
-    columns = ["sample_id", "image_sha256", "alpha_sha256", *wanted]
+    columns = [*COLUMNS, *wanted]
     ids = ", ".join("'" + sample_id.replace("'", "''") + "'" for sample_id, _, _ in sorted(keys, key=str))
     rows = catalog.read("predictions", columns, f"scorer_id = '{scorer_id}' AND sample_id IN ({ids})").to_pylist()
     return {key_of(row): row for row in rows if key_of(row) in keys}
 
 
-def _unseen(model: Path, cases: Sequence[Row]) -> list[Row]:
+def _unseen(model: Path, cases: pa.Table) -> pa.Table:
+    cases = cases.select(SAMPLES.names)
     if not (model / TRAINING).is_file():
-        return list(cases)
+        return cases
     trained = trained_on(model)
-    ids, hashes = set(trained["sample_id"].to_pylist()), set(trained["image_sha256"].to_pylist())
-    return [case for case in cases if case["sample_id"] not in ids and case["image_sha256"] not in hashes]
-
-
-def _table(cases: Sequence[Row]) -> pa.Table:
-    schema = SCHEMAS["samples"]
-    return pa.Table.from_pylist([{name: case.get(name) for name in schema.names} for case in cases], schema=schema)
+    for name in ("sample_id", "image_sha256"):
+        cases = cases.filter(pc.invert(pc.is_in(cases[name], value_set=trained[name])))
+    return cases

@@ -83,7 +83,7 @@ def _scores(context: RunContext, recipe: Recipe, model: Row, samples: pa.Table) 
     from segdata.inference.scoring import scores_of
 
     scorer = evaluate(context, recipe, context.workspace.resolve(model["uri"]), samples).get("scorer_id", "")
-    return {row["sample_id"]: score for row, score in scores_of(context.catalog, scorer, samples)}
+    return {row["sample_id"]: row for row in scores_of(context.catalog, scorer, samples).to_pylist()}
 
 
 def _matrix(versions: Sequence[Mapping[str, Row]], rows: Sequence[Row], metric: str) -> Scores:

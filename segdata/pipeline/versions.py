@@ -228,8 +228,8 @@ def _unscored(session: Session, folder: Path, samples: pa.Table) -> int:
     from segdata.mine.run import scoring_options
 
     scorer = identify(folder, scoring_options(session.recipe.mine), session.workspace.catalog)
-    known: int = len(scores_of(session.workspace.catalog, scorer.scorer_id, samples))
-    return int(samples.num_rows) - known
+    known = scores_of(session.workspace.catalog, scorer.scorer_id, samples, [])
+    return int(samples.num_rows - known.num_rows)
 
 
 def _score(context: RunContext, session: Session, folder: Path, samples: pa.Table) -> int:
@@ -245,7 +245,7 @@ def _paired(session: Session, folders: list[Path], samples: pa.Table) -> tuple[C
 
     options, catalog = scoring_options(session.recipe.mine), session.workspace.catalog
     old, new = (
-        {row["sample_id"]: score["miou"] for row, score in scores_of(catalog, scorer_id, samples)}
+        {row["sample_id"]: row["miou"] for row in scores_of(catalog, scorer_id, samples, ["miou"]).to_pylist()}
         for scorer_id in (identify(folder, options, catalog).scorer_id for folder in folders)
     )
     rows = [row for row in samples.to_pylist() if row["sample_id"] in old and row["sample_id"] in new]

@@ -84,7 +84,7 @@ def test_a_damaged_record_is_asked_again(tmp_path):
 class Bright:
     """The network in one way: its masks are wrong by `error` in bf16."""
 
-    error = 0.0
+    error, at_once = 0.0, 1
     opened: ClassVar[list[tuple[str, str]]] = []
 
     def __init__(self, folder, name, precision):

@@ -15,12 +15,13 @@ import cv2
 import numpy as np
 import pytest
 
+from segdata.catalog.keys import key_of
 from segdata.catalog.packing import pack_mask, unpack_mask, unpack_probability
 from segdata.catalog.schemas import SCORES, rows_to_table
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.errors import CatalogError, CheckpointError
-from segdata.inference.scoring import ScoringOptions, evaluate, identify, key_of, score_samples, scores_of
+from segdata.inference.scoring import ScoringOptions, evaluate, identify, score_samples, scores_of
 from segdata.metrics.image_scores import score_image
 from segdata.storage.files import sha256_of
 
@@ -31,7 +32,7 @@ OPTIONS = ScoringOptions("torch", "fp32", batch=8)
 class BrightIsPerson:
     """A network whose probability of a person is the brightness."""
 
-    name, precision = "torch", "fp32"
+    name, precision, at_once = "torch", "fp32", 1
 
     def __init__(self, folder=None, name="torch", precision="fp32"):
         self.batches = []
@@ -208,7 +209,7 @@ def test_a_failed_sample_is_tried_again_and_written_again_only_when_it_can_be_sc
     path.write_bytes(kept)  # a copy, with another time: the hash says that it is the same
     result = score(context, samples)
     assert (result.scored, result.reused, result.failed) == (1, 1, 0)
-    assert len(scores_of(context.catalog, result.scorer_id, samples)) == 2
+    assert scores_of(context.catalog, result.scorer_id, samples).num_rows == 2
     assert evaluate(context.catalog, result.scorer_id, samples)["failed"] == 0
 
 
@@ -379,7 +380,7 @@ def test_scores_of_older_bytes_are_not_taken_for_those_of_new_ones(context):
     rows = samples.to_pylist()
     rows[0]["image_sha256"] = "f" * 64
     kept = scores_of(context.catalog, result.scorer_id, rows_to_table("samples", rows))
-    assert [key_of(sample) for sample, _ in kept] == [key_of(rows[1])]
+    assert [key_of(row) for row in kept.to_pylist()] == [key_of(rows[1])]
 
 
 def test_a_model_without_weights_is_named(context):

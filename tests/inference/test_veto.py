@@ -35,6 +35,8 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunContext:
     """Five backgrounds, one of them bright, and a network to which brightness is a person."""
 
     class BrightIsPerson:
+        at_once = 1
+
         def probabilities(self, batch: np.ndarray) -> np.ndarray:
             looked.append(len(batch))
             found: np.ndarray = batch.astype(np.float32).mean(axis=3) / 255

@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 import pytest
 
+from segdata.catalog.keys import key_of
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.splits import cut_val
 from segdata.catalog.tables import Catalog
 from segdata.catalog.training_sets import newest_verdicts
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.errors import SourceError
-from segdata.inference.scoring import key_of
 from segdata.ingest.recipe import SourceRecipe
 from segdata.ingest.run import IngestOptions, IngestResult, run
 

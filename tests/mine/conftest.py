@@ -40,7 +40,7 @@ def pictures():
 class BrightIsPerson:
     """A network whose probability of a person is the brightness, made sure."""
 
-    name, precision = "torch", "fp32"
+    name, precision, at_once = "torch", "fp32", 1
 
     def __init__(self, folder, name, precision):
         pass

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from segdata.catalog.schemas import rows_to_table
 from segdata.drawn.portrait import draw_portrait
 from segdata.metrics.holes import holes
 from segdata.metrics.image_scores import score_image
@@ -28,8 +29,10 @@ def predicted(mask: np.ndarray, seed: int) -> np.ndarray:
 
 def selected(scores: list[dict[str, Any]]) -> float:
     """The share that the default predicate selects."""
-    pairs = [({"sample_id": f"drawn/{number:04d}"}, score) for number, score in enumerate(scores)]
-    return len(select_cases(pairs, MineRecipe())) / len(scores)
+    names = [{"sample_id": f"drawn/{number:04d}"} for number in range(len(scores))]
+    rows = [name | score for name, score in zip(names, scores, strict=True)]
+    tables = rows_to_table("samples", names), rows_to_table("scores", rows)
+    return float(select_cases(*tables, MineRecipe()).num_rows / len(scores))
 
 
 def measure(count: int, size_hw: tuple[int, int]) -> dict[str, float]:

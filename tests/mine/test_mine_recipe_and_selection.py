@@ -1,8 +1,10 @@
 """The predicate: what it may say, what it selects, and in which order."""
 
+import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
+from segdata.catalog.schemas import SAMPLES, SCORES
 from segdata.errors import RecipeError
 from segdata.mine.recipe import MineRecipe
 from segdata.mine.selection import check_recipe, select_cases, selection_name
@@ -28,7 +30,11 @@ CASES = [
 
 
 def names(where, cases=CASES, **recipe):
-    return [row["sample_id"] for row in select_cases(list(cases), MineRecipe(where=where, **recipe))]
+    samples, scores = (
+        pa.Table.from_pylist(list(rows), schema=schema)
+        for rows, schema in zip(zip(*cases, strict=True) if cases else ((), ()), (SAMPLES, SCORES), strict=True)
+    )
+    return select_cases(samples, scores, MineRecipe(where=where, **recipe))["sample_id"].to_pylist()
 
 
 def test_the_default_takes_a_low_miou_or_a_filled_hole_worst_first():

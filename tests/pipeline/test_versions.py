@@ -190,7 +190,7 @@ class Counting:
     """A runtime that counts its calls."""
 
     calls = 0
-    name, precision = "torch", "fp32"
+    name, precision, at_once = "torch", "fp32", 1
 
     def probabilities(self, batch: Any) -> Any:
         Counting.calls += 1
