@@ -1,8 +1,9 @@
-"""From a network's probability to an alpha that follows the image's own edges.
+"""From a network's probability to one, or to an alpha, that follows the image's own edges.
 
-A network says how sure it is that a pixel is person, at its own coarse size: a band many pixels wide that says nothing
-about how light mixed. Taken for an alpha it lays a glow of the old background around the person, which no estimate of
-the foreground can take away. So the band is narrowed about its middle, and a guided filter leads it along the image.
+A network says how sure it is that a pixel is person, at its own coarse size: a band many pixels wide whose middle lies
+somewhere near the contour. `enlarge_along` moves it to the edge that the photo has there. For an alpha that is not
+enough: the band says nothing about how light mixed, and lays a glow of the old background around the person, which no
+estimate of the foreground can take away. So `follow_edges` narrows it about its middle, and leads what is left.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.errors import PixelError
-from segdata.imaging.arrays import Alpha, Image
+from segdata.imaging.arrays import Alpha, Image, Probability
 
 Values = NDArray[np.float32]
 
@@ -20,7 +21,42 @@ _RAMP = (0.4, 0.6)  # what is below is background, what is above person
 _RADIUS = 1 / 160  # of the longer side: 5 px of a photo of 800
 _EPSILON = 1e-5  # of colours in [0, 1]: edges of a contrast above 0.003 lead the filter
 
+# Found on val portraits at 384x288: half the network's size is as good as all of it, and a third of the cost; radii of
+# 1.5 to 2 cells of the network's head (8 px of its own) are best, and of EPSILON anything from 1e-4 to 3e-3 will do.
+_SHRINK = 2
+_ENLARGE_RADIUS = 6
+_ENLARGE_EPSILON = 1e-3
+
 _ROWS = 128
+
+
+def enlarge_along(image: Image, probability: Probability) -> Probability:
+    """A network's probability at the photo's own size, its contours at the photo's edges.
+
+    What the probability is of the photo's colours is fitted window by window at half the network's size, and then laid
+    over the photo's own pixels. 4 ms for 800x600 from 384x288.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB.
+        probability: (h, w) float32 in [0, 1], of all of the image, as coarse as it was computed.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+
+    Source:
+        He & Sun, "Fast Guided Filter", arXiv:1505.00996, 2015.
+    """
+    height, width = image.shape[:2]
+    rows, columns = (max(1, side // _SHRINK) for side in probability.shape)
+    grid = (min(columns, width), min(rows, height))
+    guide = cv2.resize(image, grid, interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
+    values = cv2.resize(probability, grid, interpolation=cv2.INTER_AREA)
+    slopes, offset = _fitted(guide, values, _ENLARGE_RADIUS, _ENLARGE_EPSILON)
+    *slopes, led = cv2.split(cv2.resize(np.dstack([*slopes, offset]), (width, height), interpolation=cv2.INTER_LINEAR))
+    for slope, channel in zip(slopes, cv2.split(image), strict=True):
+        led += slope * (channel * np.float32(1 / 255))
+    enlarged: Probability = np.clip(led, 0, 1, out=led)
+    return enlarged
 
 
 def follow_edges(image: Image, probability: Alpha) -> Alpha:
@@ -60,6 +96,13 @@ def guided_filter(guide: Values, values: Values, radius_px: int, epsilon: float)
         radius_px: half the window's side.
         epsilon: how much variance of the guide counts as flat.
     """
+    slopes, offset = _fitted(guide, values, radius_px, epsilon)
+    led: Values = sum((slope * channel for slope, channel in zip(slopes, cv2.split(guide), strict=True)), offset)
+    return led
+
+
+def _fitted(guide: Values, values: Values, radius_px: int, epsilon: float) -> tuple[list[Values], Values]:
+    """At each pixel the mean of aₖ, channel by channel, and of bₖ over the windows that it lies in."""
     box = (2 * radius_px + 1, 2 * radius_px + 1)
 
     def mean(array: Values) -> Values:
@@ -76,8 +119,7 @@ def guided_filter(guide: Values, values: Values, radius_px: int, epsilon: float)
     }
     slopes = _solved(sigma, covariance)
     offset = mean_value - sum(slope * m for slope, m in zip(slopes, means, strict=True))
-    led: Values = sum((mean(slope) * channel for slope, channel in zip(slopes, channels, strict=True)), mean(offset))
-    return led
+    return [mean(slope) for slope in slopes], mean(offset)
 
 
 def _solved(sigma: dict[tuple[int, int], Values], right: list[Values]) -> list[Values]:

@@ -157,7 +157,7 @@ def _device() -> str:
 
 def _mask(runtime: Runtime, spec: ModelSpec, photo: Image) -> Any:
     probability = network_probabilities(runtime, spec, prepare(photo, spec)[None])[0]
-    return restore(probability, (photo.shape[0], photo.shape[1]), spec) >= PREDICTION_CUT
+    return restore(probability, (photo.shape[0], photo.shape[1]), spec, photo) >= PREDICTION_CUT
 
 
 def _seconds(work: Callable[[], Any], times: int) -> list[float]:

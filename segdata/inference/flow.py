@@ -49,6 +49,7 @@ class _Loaded:
     image: Image | None = None
     alpha: Alpha | None = None
     reason: str | None = None
+    photo: Image | None = None  # at its own size, where that is needed once more
 
 
 class Flow:
@@ -90,7 +91,8 @@ class Flow:
             image, alpha = read_pair(self._workspace, row)
         except (StorageError, PixelError) as error:
             return _Loaded(row, reason=str(error))
-        return _Loaded(row, prepare(image, self._spec), alpha)
+        photo = image if self._spec.upsample == "guided" else None
+        return _Loaded(row, prepare(image, self._spec), alpha, photo=photo)
 
     def _predict(self, taken: list[_Loaded]) -> list[tuple[_Loaded, _Predicted | None]]:
         images = [one.image for one in taken if one.image is not None]
@@ -111,7 +113,7 @@ class Flow:
         if not np.isfinite(probability).all():
             return Scored({**score, "status": "failed", "reason": "the network's output is not finite"}, None)
         height, width = loaded.alpha.shape
-        restored = restore(probability, (height, width), self._spec)
+        restored = restore(probability, (height, width), self._spec, loaded.photo)
         score |= score_image(loaded.alpha, restored, loaded.row["alpha_kind"], self._perceptual)
         prediction = {
             **{name: self._scorer[name] for name in ("scorer_id", "run_id")},

@@ -44,6 +44,7 @@ class ModelSpec(BaseModel):
             centred between bars.
         mean, std: of the pixels in [0, 1], per channel in RGB order.
         flip: average the prediction with that of the mirrored image.
+        upsample: how a prediction comes to the photo's own size: by `linear` interpolation, or `guided` by its edges.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +59,7 @@ class ModelSpec(BaseModel):
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     flip: bool = False
+    upsample: Literal["linear", "guided"] = "linear"
 
 
 def read_spec(folder: Path) -> ModelSpec:

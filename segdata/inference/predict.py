@@ -10,6 +10,7 @@ import numpy as np
 
 from segdata.imaging.arrays import Image, Probability
 from segdata.imaging.frame import frame_of, into_frame
+from segdata.imaging.guided import enlarge_along
 from segdata.inference.model_folder import ModelSpec
 from segdata.inference.runtimes import Features, Predictor, Runtime
 
@@ -27,16 +28,22 @@ def prepare(image: Image, spec: ModelSpec) -> Image:
     return into_frame(image, spec.input_hw, spec.resize)
 
 
-def restore(probability: Probability, size_hw: tuple[int, int], spec: ModelSpec) -> Probability:
-    """A probability map at an image's own size, by linear interpolation.
+def restore(
+    probability: Probability, size_hw: tuple[int, int], spec: ModelSpec, image: Image | None = None
+) -> Probability:
+    """A probability map at an image's own size: by linear interpolation, or led by the image's edges.
 
     Args:
         probability: (h, w) float32 in [0, 1], at network size.
         size_hw: height and width wanted: the image's.
-        spec: says where in the network's frame the image lay.
+        spec: says where in the network's frame the image lay, and how it is enlarged.
+        image: (H, W, 3) uint8 RGB; only `upsample = "guided"` needs it.
     """
     height, width = size_hw
     window = frame_of(size_hw, spec.input_hw, spec.resize).take(probability)
+    if spec.upsample == "guided":
+        assert image is not None and image.shape[:2] == size_hw
+        return enlarge_along(image, window)
     full: Probability = cv2.resize(window, (width, height), interpolation=cv2.INTER_LINEAR)
     return full
 
@@ -56,7 +63,7 @@ def predict_images(
     while taken := list(islice(waiting, batch)):
         small = np.stack([prepare(image, spec) for image in taken])
         for image, probability in zip(taken, network_probabilities(runtime, spec, small), strict=True):
-            yield restore(probability, image.shape[:2], spec)
+            yield restore(probability, image.shape[:2], spec, image)
 
 
 def network_probabilities(runtime: Predictor, spec: ModelSpec, batch: Image) -> Probability:

@@ -169,7 +169,7 @@ def _identified(
     else:
         model_id, asked = model_id_of(model_folder), ways_for(options.runtime, options.precision)
     (runtime, precision), parity = settle(asked, catalog, model_id, check) if len(asked) > 1 else (asked[0], None)
-    decides = [model_id, runtime, precision, list(spec.input_hw), spec.resize, spec.flip, METRIC_VERSION]
+    decides = [model_id, runtime, precision, list(spec.input_hw), spec.resize, spec.flip, spec.upsample, METRIC_VERSION]
     decides += ["perceptual"] if options.perceptual else []
     scorer_id = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
     found = None if parity is None else parity.to_json()

@@ -94,6 +94,11 @@ def _decoded(files: Sequence[Path]) -> Iterator[Image]:
 def _readme(name: str, spec: ModelSpec, model_id: str, parity: dict[str, Any]) -> str:
     height, width = spec.input_hw
     allowed = parity["tolerance"]
+    enlarged = "by linear interpolation"
+    if spec.upsample == "guided":
+        enlarged = (
+            "along the photo's edges, as `segdata.imaging.guided.enlarge_along` does, or less exactly " + enlarged
+        )
     inside = "normalisation, sigmoid" + (", the mean with the mirrored image" if spec.flip else "")
     return f"""# {spec.name}, exported
 
@@ -101,8 +106,8 @@ def _readme(name: str, spec: ModelSpec, model_id: str, parity: dict[str, Any]) -
 
 - Input `image`: (N, {height}, {width}, 3) uint8, RGB, any N: upright photos resized to {width}x{height} (stretched;
   averaged over areas where they shrink, as by OpenCV's INTER_AREA), not normalised.
-- Output `alpha`: (N, {height}, {width}) float32 in [0, 1], the probability of a person. Resize it to the photo's
-  size by linear interpolation; for a mask, cut it at 0.5 after that.
+- Output `alpha`: (N, {height}, {width}) float32 in [0, 1], the probability of a person. Bring it to the photo's
+  size {enlarged}; for a mask, cut it at 0.5 after that.
 
 Inside: {inside}. `model.toml` is the version's own.
 

@@ -95,12 +95,17 @@ def _check_job(recipe: TrainRecipe, job: TrainingJob) -> None:
 
 
 def trained_spec(spec: ModelSpec, recipe: TrainRecipe) -> ModelSpec:
-    """The spec of what is trained: the recipe's size, aspect and flip averaging, where it says any.
+    """The spec of what is trained: the recipe's size, aspect, flip averaging and enlargement, if any.
 
     >>> trained_spec(ModelSpec(name="x"), TrainRecipe(size=(384, 288))).input_hw
     (384, 288)
     """
-    said = {"input_hw": recipe.size, "resize": recipe.aspect, "flip": recipe.flip_average}
+    said = {
+        "input_hw": recipe.size,
+        "resize": recipe.aspect,
+        "flip": recipe.flip_average,
+        "upsample": recipe.upsample,
+    }
     return spec.model_copy(update={key: value for key, value in said.items() if value is not None})
 
 

@@ -31,10 +31,11 @@ _BATCH = 8
 
 @dataclass(frozen=True)
 class ValSample:
-    """One val image at network size, and its label's mask at the label's size."""
+    """One val image at network size, its label's mask, and the photo where it is needed once more."""
 
     image: Image
     label: Mask
+    photo: Image | None = None
 
 
 class Validation:
@@ -104,15 +105,22 @@ class Validation:
         def make() -> tuple[NDArray[np.uint8], ...]:
             image, alpha = read_pair(self._workspace, row)
             label = alpha >= LABEL_CUT
-            return prepare(image, self._spec), np.packbits(label), np.array(label.shape, np.int64).view(np.uint8)
+            photo = [image] if self._spec.upsample == "guided" else []
+            return (
+                prepare(image, self._spec),
+                np.packbits(label),
+                np.array(label.shape, np.int64).view(np.uint8),
+                *photo,
+            )
 
-        image, packed, shape = self._cache.get(("val", row["sample_id"]), make)
+        image, packed, shape, *photo = self._cache.get(("val", row["sample_id"]), make)
         height, width = shape.view(np.int64)
-        return ValSample(image, np.unpackbits(packed, count=height * width).reshape(height, width).astype(bool))
+        label = np.unpackbits(packed, count=height * width).reshape(height, width).astype(bool)
+        return ValSample(image, label, *photo)
 
 
 def _score(spec: ModelSpec, pair: tuple[ValSample, NDArray[np.float32]]) -> float:
     sample, probability = pair
     height, width = sample.label.shape
-    prediction = restore(probability, (height, width), spec) >= 0.5
+    prediction = restore(probability, (height, width), spec, sample.photo) >= 0.5
     return float(miou(confusion(sample.label, prediction)))
