@@ -21,6 +21,8 @@ from segdata.catalog.schemas import SCORES, rows_to_table
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.errors import CatalogError, CheckpointError
+from segdata.imaging.decode import read_image
+from segdata.imaging.guided import enlarge_along
 from segdata.inference.scoring import ScoringOptions, evaluate, identify, score_samples, scores_of
 from segdata.metrics.image_scores import score_image
 from segdata.storage.files import sha256_of
@@ -135,6 +137,23 @@ def test_scores_and_predictions_are_those_of_the_image(context):
     assert (row["status"], row["reason"], row["model_id"]) == ("scored", None, result.model_id)
     assert (row["runtime"], row["precision"]) == ("torch", "fp32")
     assert np.array_equal(unpack_mask(prediction["mask"], HEIGHT, WIDTH), restored >= 0.5)
+
+
+def test_a_version_that_is_enlarged_along_edges_is_scored_so_and_is_another_scorer(context):
+    samples = pool(context.workspace, 2)
+    linear = score(context, samples)
+    spec = context.workspace.root / "model" / "model.toml"
+    spec.write_text(spec.read_text() + 'upsample = "guided"\n')
+    guided = score(context, samples)
+    assert guided.scorer_id != linear.scorer_id
+    for prediction in table(context, "predictions"):
+        image = read_image(context.workspace.root / f"data/{prediction['sample_id'][-4:]}_image.png")
+        probability = unpack_probability(prediction["probability"], SIDE, SIDE)
+        led = enlarge_along(image, probability) if prediction["scorer_id"] == guided.scorer_id else None
+        restored = cv2.resize(probability, (WIDTH, HEIGHT)) if led is None else led
+        mask = unpack_mask(prediction["mask"], HEIGHT, WIDTH)
+        assert np.count_nonzero(mask != (restored >= 0.5)) <= 2  # the kept probability is rounded
+    assert len(table(context, "predictions")) == 4
 
 
 def test_a_second_run_opens_no_network_and_adds_nothing(context):
