@@ -46,6 +46,8 @@ def status(common: Common) -> None:
             ("selection", "predicate", "hard", "suspect labels"),
             [(row["selection"], row["predicate"], row["hard"], row["suspect_label"]) for row in found["selections"]],
         )
+    if loop := found["loop"]:
+        say(f"last loop: {loop['rounds']} rounds of mining; {loop['stopped_because'].removesuffix('.')}.")
     if found["runs"]:
         say("newest runs:")
         say_table(
