@@ -47,7 +47,8 @@ def status(common: Common) -> None:
             [(row["selection"], row["predicate"], row["hard"], row["suspect_label"]) for row in found["selections"]],
         )
     if loop := found["loop"]:
-        say(f"last loop: {loop['rounds']} rounds of mining; {loop['stopped_because'].removesuffix('.')}.")
+        rounds = f"{loop['rounds']} round{'' if loop['rounds'] == 1 else 's'}"
+        say(f"last loop: {rounds} of mining; {loop['stopped_because'].removesuffix('.')}.")
     if found["runs"]:
         say("newest runs:")
         say_table(

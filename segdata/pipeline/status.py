@@ -118,7 +118,8 @@ def next_commands(catalog: Catalog, found: dict[str, Any], fusion: str) -> list[
 
 def _mined_with(catalog: Catalog, model_id: str) -> set[str]:
     """The selections that were mined with a version; empty if it was not, or if nothing was selected."""
-    runs = catalog.read("runs", ["result"], "result IS NOT NULL").to_pylist()
+    # by mining alone: a retraining names the selection that it learned from, which its version never looked at
+    runs = catalog.read("runs", ["result"], "command = 'mine' AND result IS NOT NULL").to_pylist()
     results = [json.loads(row["result"]) for row in runs]
     selections = {result.get("selection") for result in results if result.get("model_id") == model_id}
     scorers = set(catalog.read("scores", ["scorer_id"], f"model_id = '{model_id}'")["scorer_id"].to_pylist())

@@ -36,6 +36,16 @@ def test_suspect_labels_are_to_be_reviewed_until_each_has_a_verdict(mined: Path,
     assert workspace.status()["loop"] is None
 
 
+@pytest.mark.slow
+def test_after_a_retraining_the_new_version_has_to_mine_first(mined: Path, open_tiny: Open) -> None:
+    workspace = open_tiny(mined)
+    assert workspace.status()["next"][0].startswith("segdata retrain ")
+    name = Path(workspace.retrain()["path"]).name
+    assert workspace.status()["next"][0] == f"segdata mine   # {name} has not looked at the pool yet"
+    workspace.mine()
+    assert workspace.status()["next"][0].startswith("segdata retrain ")
+
+
 def test_a_plan_says_that_it_waits_and_what_a_retraining_would_be_of(capsys: pytest.CaptureFixture[str]) -> None:
     plan = {"plan": [], "estimated_seconds": 120.0, "estimated_by": "a step", "assumed_hard_share": 0.1}
     show_run({**plan, "review": True})
