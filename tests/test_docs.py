@@ -10,10 +10,12 @@ import sys
 import tomllib
 import types
 import typing
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pydantic import BaseModel
 from typer.main import get_command
@@ -28,7 +30,7 @@ from segdata.pipeline.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*DOCS.glob("*.md"), *ROOT.glob("*.md")])
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]  # a group: typer's type is wider
 
 
@@ -94,9 +96,55 @@ def test_every_call_that_is_written_down_is_understood(name: str) -> None:
             known.make_context(command, arguments)  # raises what a reader would be told
 
 
-def test_every_command_has_a_section() -> None:
-    headings = sections(page("docs/commands.md"))
-    assert set(COMMANDS) <= set(headings)
+def options_of(command: Any) -> set[str]:
+    """The long options of a command."""
+    written = [option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]]
+    return {option for option in written if option.startswith("--")}
+
+
+def options_in(text: str) -> set[str]:
+    """The long options that the tables of a text explain."""
+    return {option for row in first_cells(text) for option in re.findall(r"--[a-z][a-z0-9-]*", row[0])}
+
+
+SHARED = options_of(COMMANDS["status"])  # it has no other
+
+
+def test_the_options_of_every_command_are_explained_once_for_all() -> None:
+    assert options_in(sections(page("docs/commands/index.md"))["Options of every command"]) == SHARED
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_a_page_that_explains_each_of_its_options_and_no_other(name: str) -> None:
+    described = sections(page(f"docs/commands/{name}.md"))
+    assert {"What it writes", "Exit codes", "Next"} <= set(described)
+    inner = getattr(COMMANDS[name], "commands", {"Options": COMMANDS[name]})
+    for heading, command in inner.items():
+        if hasattr(command, "commands"):  # a group that is on a page of its own as well
+            continue
+        options = options_of(command)
+        own = options - SHARED if options >= SHARED else options
+        assert options_in(described[heading]) == own, heading
+        example = described[heading] if heading != "Options" else described["Example"]
+        assert re.search(r"^\$ segdata .+\n(?!\$|```)", example, re.MULTILINE), (
+            f"{heading}: no call with what it printed"
+        )
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_no_page_of_a_command_names_an_option_that_there_is_not(name: str) -> None:
+    every = {"--help", "--version"}.union(*(options_of(one) for one in leaves(COMMANDS.values())))
+    assert set(re.findall(r"`(?:segdata [^`]*)?(--[a-z][a-z0-9-]*)", page(f"docs/commands/{name}.md"))) <= every
+
+
+def leaves(commands: Iterable[Any]) -> Iterator[Any]:
+    """Commands, those of groups instead of the groups."""
+    for command in commands:
+        yield from leaves(command.commands.values()) if hasattr(command, "commands") else [command]
+
+
+def test_the_list_of_commands_leads_to_each_page() -> None:
+    assert set(re.findall(r"^\| \[`(\w+)`\]\(\1\.md\)", page("docs/commands/index.md"), re.MULTILINE)) == set(COMMANDS)
 
 
 def test_every_key_of_the_recipe_is_explained_with_its_default() -> None:
@@ -122,12 +170,22 @@ def shown(default: Any) -> str:
     return f'`"{default}"`' if isinstance(default, str) else f"`{default}`"
 
 
-def test_every_column_of_the_catalog_is_explained_in_its_order() -> None:
+def test_every_column_of_the_catalog_is_explained_with_its_type() -> None:
     described = sections(page("docs/catalog.md"))
     assert list(described) == list(SCHEMAS)
     for table, schema in SCHEMAS.items():
-        columns = [name for row in first_cells(described[table]) for name in re.findall(r"`(\w+)`", row[0])]
-        assert sorted(columns) == sorted(schema.names), table
+        columns: dict[str, str] = {}
+        for row in first_cells(described[table]):
+            names, types = re.findall(r"`(\w+)`", row[0]), row[1].split(", ")
+            columns |= dict(zip(names, types * len(names) if len(types) == 1 else types, strict=True))
+        assert columns == {field.name: type_of(field.type) for field in schema}, table
+
+
+def type_of(arrow: pa.DataType) -> str:
+    """A column's type as the page writes it."""
+    if pa.types.is_list(arrow):
+        return f"list of {'struct' if pa.types.is_struct(arrow.value_type) else arrow.value_type}"
+    return "timestamp" if pa.types.is_timestamp(arrow) else str(arrow)
 
 
 def test_every_reader_has_its_layout_on_the_page_of_formats() -> None:

@@ -70,7 +70,8 @@ class Outcome:
         if isinstance(error, OSError):
             error = _lack_of(error) or error
         if isinstance(error, SegdataError):
-            warn(f"segdata {self._command}: {error}")
+            # many messages begin with the command themselves, for those who catch them in Python
+            warn(f"segdata {self._command}: {str(error).removeprefix(f'{self._command}: ')}")
             told = {"kind": error.kind, "message": str(error), "exit_code": error.exit_code}
             self._finish("failed", told, error.result if isinstance(error, GateRefusedError) else {})
 

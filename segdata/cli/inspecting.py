@@ -46,6 +46,9 @@ def status(common: Common) -> None:
             ("selection", "predicate", "hard", "suspect labels"),
             [(row["selection"], row["predicate"], row["hard"], row["suspect_label"]) for row in found["selections"]],
         )
+    if loop := found["loop"]:
+        rounds = f"{loop['rounds']} round{'' if loop['rounds'] == 1 else 's'}"
+        say(f"last loop: {rounds} of mining; {loop['stopped_because'].removesuffix('.')}.")
     if found["runs"]:
         say("newest runs:")
         say_table(

@@ -20,7 +20,9 @@ def init(
     portrait2000: Annotated[str | None, typer.Option(metavar="ROOT", help="Holds training/ and testing/.")] = None,
     aisegment: Annotated[str | None, typer.Option(metavar="ROOT", help="Holds clip_img/ and matting/.")] = None,
     coco: Annotated[str | None, typer.Option(metavar="ROOT", help="Holds annotations/ and the images.")] = None,
-    template: Annotated[str, typer.Option(help="The recipe to begin with: portrait, demo or ablation.")] = "portrait",
+    template: Annotated[
+        str, typer.Option(help="The recipe to begin with: portrait, demo, accurate or ablation.")
+    ] = "portrait",
     json_: _Json = False,
 ) -> None:
     """Make a workspace: a folder with recipes, model specs and room for the catalog.

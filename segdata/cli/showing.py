@@ -25,9 +25,11 @@ def show_trained(result: Mapping[str, Any]) -> None:
     say_moment(result)
     if "model_id" not in result:
         say(
-            f"{result['training_samples']} samples would be trained on; {result['leaks_removed']} leaks and "
-            f"{result['unlicensed']} of other licences left out."
+            f"{result['training_samples']} samples would be trained on, {result.get('hard', 0)} of them mined; "
+            f"{result['leaks_removed']} leaks and {result['unlicensed']} of other licences left out."
         )
+        if result["capped"]:
+            say(f"  {result['capped']} hard cases are one too many for retrain.hard_share")
         return
     say(f"{result['path']} ({result['model_id']}){', found again' if result['reused'] else ''}")
     measured = [(split, result[key]) for split, key in (("test", "metrics"), ("val", "val"))]
@@ -127,6 +129,8 @@ def _show_plan(result: Mapping[str, Any]) -> None:
         f"About {result['estimated_seconds'] / 60:.0f} minutes, by {result['estimated_by']}, if every round is gone "
         f"through and {result['assumed_hard_share']:.0%} of the pool is hard."
     )
+    if result["review"]:
+        say("After each mining it waits until somebody has given a verdict; the same command then goes on.")
 
 
 def show_ablation(result: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The guard: is a new version worse than the promoted one, overall or on a slice that people care about?
 
-Both are compared image by image on val. A difference counts only where the interval of its mean, after Holm's
-correction over all slices, lies wholly below minus the tolerance: noise refuses nobody.
+Both are compared image by image on val. A difference counts only where the interval of its mean lies wholly below minus
+the tolerance, and still does after Holm's correction over all slices: noise refuses nobody.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def judge_differences(
     for name, belongs in slices_of(rows).items():
         values = np.array([differences[row["sample_id"]] for row in rows if belongs(row)])
         if values.size >= (2 if name == "overall" else recipe.slice_size):
-            found.append((name, values, paired_bootstrap(values, seed=seed, null=-recipe.tolerance)))
+            interval = paired_bootstrap(values, seed=seed, null=-recipe.tolerance, confidence=recipe.confidence)
+            found.append((name, values, interval))
     if not found:
         return Judgement(())
     adjusted = holm([interval.p_below for _, _, interval in found])
@@ -92,7 +93,7 @@ def judge_differences(
                 mean=round(interval.mean, 6),
                 low=round(interval.low, 6),
                 high=round(interval.high, 6),
-                worse=p_value < 1 - recipe.confidence,
+                worse=p_value < (1 - recipe.confidence) / 2,  # as much as the interval leaves out above it
             )
             for (name, values, interval), p_value in zip(found, adjusted, strict=True)
         )

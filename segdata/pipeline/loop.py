@@ -51,7 +51,7 @@ def run_loop(session: Session, review: bool = False) -> Record:
             record.result["ingest"] = ingested.to_json()
         record.result |= {"rounds": [], "stopped_because": "dry run"}
         if context.dry_run:
-            record.result |= forecast(context, recipe).to_json()
+            record.result |= {**forecast(context, recipe).to_json(), "review": review}
             return record
         if recipe.train.fusion == "rendered":
             # The first training has no version before it that could veto: the same whenever this call is repeated.

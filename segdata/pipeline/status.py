@@ -18,9 +18,15 @@ _REJECTS = "SELECT dataset, reason, count(*)::BIGINT AS files FROM rejects GROUP
 _SELECTIONS = """
     SELECT selection, any_value(predicate) AS predicate, count(*)::BIGINT AS samples,
            count(*) FILTER (triage = 'hard')::BIGINT AS hard,
-           count(*) FILTER (triage = 'suspect_label')::BIGINT AS suspect_label, max(run_id) AS run_id
-    FROM selections GROUP BY selection ORDER BY max(run_id)
+           count(*) FILTER (triage = 'suspect_label')::BIGINT AS suspect_label,
+           count(*) FILTER (triage = 'suspect_label' AND NOT coalesce(judged, false))::BIGINT AS unjudged_suspects,
+           max(run_id) AS run_id
+    FROM selections LEFT JOIN (
+        SELECT DISTINCT sample_id, image_sha256, alpha_sha256, true AS judged FROM verdicts WHERE verdict IS NOT NULL
+    ) USING (sample_id, image_sha256, alpha_sha256)
+    GROUP BY selection ORDER BY max(run_id)
 """
+_LOOP = "SELECT run_id, status, result FROM runs WHERE command = 'run' ORDER BY started_at DESC, run_id DESC LIMIT 1"
 _RUNS = (
     "SELECT run_id, command, status, seconds, error, host, pid FROM runs ORDER BY started_at DESC, run_id DESC LIMIT 8"
 )
@@ -48,9 +54,20 @@ def status(session: Session) -> dict[str, Any]:
         "models": models,
         "unfinished_trainings": unfinished(session),
         "selections": catalog.query(_SELECTIONS).to_pylist(),
+        "loop": last_loop(catalog),
         "runs": [{**row, "going_on": is_going_on(row)} for row in catalog.query(_RUNS).to_pylist()],
     }
     return {**found, "next": next_commands(catalog, found, session.recipe.train.fusion)}
+
+
+def last_loop(catalog: Catalog) -> dict[str, Any] | None:
+    """The newest `segdata run`: its rounds of mining, and why it stopped; None where it was cut off, or never ran."""
+    for row in catalog.query(_LOOP).to_pylist():
+        if row["status"] == "done":
+            result = json.loads(row["result"])
+            rounds = max(0, len(result["rounds"]) - 1)
+            return {"run_id": row["run_id"], "rounds": rounds, "stopped_because": result["stopped_because"]}
+    return None
 
 
 def unfinished(session: Session) -> list[dict[str, Any]]:
@@ -91,15 +108,18 @@ def next_commands(catalog: Catalog, found: dict[str, Any], fusion: str) -> list[
     mined = _mined_with(catalog, promoted["model_id"])
     if not mined:
         return [*advice, f"segdata mine   # {promoted['name']} has not looked at the pool yet"]
-    hard = next((row["hard"] for row in reversed(selections) if row["selection"] in mined), 0)
-    if hard:
-        advice.append(f"segdata retrain   # {hard} hard cases wait")
+    newest_mined = next((row for row in reversed(selections) if row["selection"] in mined), None)
+    if newest_mined and newest_mined["unjudged_suspects"]:
+        advice.append(f"segdata review   # {newest_mined['unjudged_suspects']} suspect labels wait for a verdict")
+    if newest_mined and newest_mined["hard"]:
+        advice.append(f"segdata retrain   # {newest_mined['hard']} hard cases wait")
     return [*advice, "segdata report   # a page to look at"]
 
 
 def _mined_with(catalog: Catalog, model_id: str) -> set[str]:
     """The selections that were mined with a version; empty if it was not, or if nothing was selected."""
-    runs = catalog.read("runs", ["result"], "result IS NOT NULL").to_pylist()
+    # by mining alone: a retraining names the selection that it learned from, which its version never looked at
+    runs = catalog.read("runs", ["result"], "command = 'mine' AND result IS NOT NULL").to_pylist()
     results = [json.loads(row["result"]) for row in runs]
     selections = {result.get("selection") for result in results if result.get("model_id") == model_id}
     scorers = set(catalog.read("scores", ["scorer_id"], f"model_id = '{model_id}'")["scorer_id"].to_pylist())

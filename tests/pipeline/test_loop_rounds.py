@@ -37,6 +37,7 @@ def test_the_loop_waits_for_verdicts_and_then_goes_on_and_verdicts_on_what_is_do
     told = waiting["stopped_because"]
     assert told.startswith("round 1 waits for verdicts: 5 hard cases and 0 suspect labels")
     assert "segdata review --pull" in told
+    assert workspace.status()["loop"] == {"run_id": waiting["run_id"], "rounds": 0, "stopped_because": told}
 
     cases = sorted(workspace.selections().to_pylist(), key=lambda row: row["rank"])
     judge(workspace, cases[0], "label_error")

@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from segdata.errors import UsageError
+from segdata.errors import GateRefusedError, UsageError
 from segdata.pipeline import retrain as retraining
 from segdata.pipeline import training
+from segdata.pipeline.guard import Comparison, Judgement
 
 Run = Callable[..., Any]
 Open = Callable[..., Any]
@@ -128,6 +129,33 @@ def test_an_experiment_and_the_line_of_versions_do_not_train_the_same_twice_nor_
     said = ablate(workspace._session).to_json()
     assert said["rows"][0]["model_ids"] == [first["model_id"]]
     assert models_of(workspace) == [first]  # promoted as before, and no arm
+
+
+def test_a_version_that_the_guard_refuses_is_kept_and_the_one_before_stays_promoted(
+    mined: Path, open_tiny: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worse = Judgement((Comparison("holes", 20, -0.05, -0.06, -0.04, worse=True),))
+    monkeypatch.setattr(training, "judge", lambda *given: worse)
+    workspace = open_tiny(mined)
+    (before,) = models_of(workspace)
+    with pytest.raises(GateRefusedError) as refused:
+        workspace.retrain()
+    result = refused.value.result
+    assert (result["promoted"], result["guard"]["refused"]) == (False, True)
+    assert (mined / result["path"] / "weights.safetensors").is_file()
+    assert {row["model_id"]: row["promoted"] for row in models_of(workspace)} == {
+        before["model_id"]: True,
+        result["model_id"]: False,
+    }
+    with pytest.raises(GateRefusedError):  # found again, and refused again
+        workspace.retrain()
+
+    looped = open_tiny(mined, sources=[], loop__control=False).run(rounds=2)
+    assert (looped["status"], len(looped["rounds"]), looped["rounds"][1]["promoted"]) == ("done", 2, False)
+    name = looped["rounds"][1]["name"]
+    assert looped["stopped_because"] == (
+        f"round 1: the guard refused the new version; segdata models show {name} says why"
+    )
 
 
 @pytest.mark.parametrize("step", ["evaluate", "_settle", "_mark_settled", "discard"])
