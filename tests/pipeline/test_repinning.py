@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from segdata.catalog.mends import keep_mends, mends_of
@@ -11,6 +14,8 @@ from segdata.catalog.models import all_models
 from segdata.catalog.splits import test_pin as pin_of
 from segdata.catalog.tables import Catalog
 from segdata.errors import CheckpointError
+from segdata.export.repair import run as export_repair
+from segdata.pipeline.commands import ingest_mended
 from segdata.pipeline.recipe import Recipe
 from segdata.pipeline.repinning import pin_test_anew
 from tests.report.conftest import Builder, builder  # noqa: F401  # a fixture
@@ -73,6 +78,36 @@ def test_versions_of_that_split_are_measured_anew_and_keep_what_was_before(measu
     assert models["gone"]["test_pin"] == before and models["bbbb"]["test_pin"] == "another"
     assert models["all"]["metrics"]["test"] == {}
     assert pin_test_anew(context, Recipe()) == [], "once is enough"
+
+
+@pytest.mark.slow
+def test_mended_labels_of_a_real_version_change_its_result_and_the_page_shows_both(
+    tiny: Path, open_tiny: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "wrong"
+    workspace = open_tiny(tiny, model__spec="bisenet_lite0", train__size=[64, 64], report__leaks=0)
+    workspace.train()
+    session = workspace._session
+    (before,) = all_models(session.workspace.catalog)
+    with session.record("export") as record:
+        assert export_repair(record.context.limited(2), folder, "folder", None, "split = 'test'").samples == 2
+    for path in sorted((folder / "masks").rglob("*.png")):
+        mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert mask is not None
+        cv2.imwrite(str(path), np.zeros_like(mask))  # nobody is there: whatever the version sees is wrong now
+    ingested = ingest_mended(session, folder)
+    result = ingested.result
+    (after,) = all_models(session.workspace.catalog)
+    was, now = before["metrics"]["test"], after["metrics"]["test"]
+    assert len(result["mended"]["changed"]) == 2
+    assert result["test"] == [{"name": after["name"], "before": was["miou_image"], "after": now["miou_image"]}]
+    assert now["images"] == was["images"] and now["miou_image"] != was["miou_image"]
+    assert after["metrics"]["test_before"] == [{**was, "test_pin": before["test_pin"]}]
+    assert after["test_pin"] == pin_now(session.workspace.catalog) != before["test_pin"]
+    scored = session.workspace.catalog.read("scores", ["run_id"]).to_pylist()
+    assert sum(row["run_id"] == ingested.run_id for row in scored) == 2, "the mended ones alone"
+    page = (tiny / workspace.report()["path"]).read_text(encoding="utf-8")
+    assert f"{was['miou_image']:.4f} before labels were mended" in page and f"{now['miou_image']:.4f}" in page
 
 
 def test_a_command_that_was_killed_before_it_measured_is_finished_by_the_next(measured: Builder) -> None:

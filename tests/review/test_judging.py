@@ -27,10 +27,14 @@ def prepare(batch: Sequence[dict[str, Any]]) -> Iterable[tuple[str, Overlays]]:
 
 @pytest.fixture
 def dataset(fiftyone: Any, tmp_path: Path) -> Any:
-    """Three cases, none of them judged."""
-    from segdata.review.dataset import open_dataset, sync
+    """Three cases, none of them judged; the dataset is made once, which takes longer than most tests."""
+    from segdata.review.dataset import MARK, open_dataset, sync
 
-    opened = open_dataset(f"segdata-test-{next(NUMBERS)}", tmp_path, own=True)
+    opened = open_dataset("segdata-test", tmp_path, own=True)
+    opened.clear()
+    opened.delete_saved_views()
+    opened.info[MARK] = {"workspace": str(tmp_path)}
+    opened.save()
     sync(opened, [case(name, rank) for rank, name in enumerate("abc")], tmp_path, prepare, lambda done: None)
     return opened
 

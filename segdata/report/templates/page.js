@@ -134,6 +134,7 @@
   }
 
   function next() {
+    annotate();
     const shown = shownCards();
     const start = current ? shown.indexOf(current) + 1 : 0;
     select([...shown.slice(start), ...shown.slice(0, start)].find((card) => !verdictOf(card)) || current);
@@ -187,7 +188,7 @@
     button.addEventListener("mousedown", (event) => event.preventDefault());  // the note keeps the focus, and goes with the verdict
   }
   for (const button of all("[data-act]", bar)) button.addEventListener("click", () => act[button.dataset.act]());
-  for (const card of cards) card.element.addEventListener("click", () => select(card, false));
+  for (const card of cards) card.element.addEventListener("click", () => { annotate(); select(card, false); });
   window.addEventListener("keydown", (event) => {
     if (!event.altKey || event.ctrlKey || event.metaKey || event.repeat) return;
     const digit = /^(?:Digit|Numpad)([1-4])$/.exec(event.code);

@@ -74,7 +74,7 @@
   }
   document.body.append(bar);
 
-  let busy = false, noting = false, waiting = null, shown = null, written = false;
+  let busy = false, noting = false, waiting = null, awaited = null, shown = null, written = false;
   const operate = (operator, params, callback) =>
     window.__foo__.executeOperator(`@segdata/review/${operator}`, params || {}, { callback });
 
@@ -88,14 +88,30 @@
     noting = operator === "note";
     bar.setAttribute("aria-busy", "true");
     const release = setTimeout(() => { busy = noting = false; }, 15000);
-    operate(operator, params, (answer) => {
+    const done = (state) => {
       clearTimeout(release);
       busy = noting = written = false;
       bar.removeAttribute("aria-busy");
-      show(answer && answer.result);
+      show(state);
       const then = waiting;
       waiting = null;
       if (then) act(...then);
+    };
+    operate(operator, params, (answer) => {
+      const state = answer && answer.result;
+      awaited = operator === "note" ? null : state && state.id;
+      if (awaited) settle(state, done);
+      else done(state);
+    });
+  }
+
+  // An answer names the case that the App is about to open. Until it has, a key would judge the case before.
+  function settle(state, done) {
+    show(state);
+    operate("state", {}, (answer) => {
+      const now = answer && answer.result;
+      if (awaited && busy && now && now.id !== awaited) setTimeout(() => settle(state, done), 200);
+      else done(now);
     });
   }
 
@@ -149,9 +165,16 @@
     event.preventDefault();
     event.stopPropagation();
   }, true);
-  // What is open changes by a click or a key, and by nothing else.
-  window.addEventListener("keyup", (event) => { if (event.target !== note) refresh(); }, true);
-  window.addEventListener("click", (event) => { if (!bar.contains(event.target)) refresh(); }, true);
+  // What is open changes by a click or a key, and by nothing else. Whoever goes elsewhere is not waited for.
+  window.addEventListener("keyup", (event) => {
+    if (/^(Arrow|Escape)/.test(event.code)) awaited = null;
+    if (event.target !== note) refresh();
+  }, true);
+  window.addEventListener("click", (event) => {
+    if (bar.contains(event.target)) return;
+    awaited = null;
+    refresh();
+  }, true);
   refresh();
   setTimeout(refresh, 3000);
 })();
