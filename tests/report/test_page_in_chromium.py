@@ -153,6 +153,10 @@ def test_the_page_is_read_on_a_phone_and_on_paper(hostile: Any, page: Page) -> N
         assert page.run("document.documentElement.scrollWidth") <= width, "nothing sticks out to the side"
         page.shot(SHOTS / f"page-{name}.png", whole=True)
     page.call("Emulation.setEmulatedMedia", media="print")
+    page.resize(718, 1000)  # A4 with margins of a centimetre
+    assert page.run("document.documentElement.scrollWidth") <= 718, "nothing is cut off by the paper's edge"
+    assert page.run("[...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= e.clientWidth)")
+    assert page.run("[...document.querySelectorAll('.told > div')].every(e => e.offsetWidth > 120)"), "words stay whole"
     assert page.run("getComputedStyle(document.querySelector('[data-review]')).display") == "none"
     page.shot(SHOTS / "page-print.png", whole=True)
     for name in ("phone", "desk", "print"):

@@ -126,6 +126,7 @@ def test_verdicts_by_key_and_by_button_reach_the_catalog(
         assert pulled.json["verdicts"] == {"fine": 1, "hard": 1, "label_error": 1}, pulled.err
         page.press("z", alt=True)  # what was pulled is not undone
         page.wait("document.body.innerText.includes('Nothing to undo')")
+        settled(page, "3 of 4", "=cmd()3")
         page.press("1", alt=True)
         settled(page, "4 of 4", "open a case")
         command.send_signal(signal.SIGINT)
