@@ -1,4 +1,4 @@
-"""How long 34,000 cases take to come into FiftyOne, to open, and to be opened again: python benchmarks/review.py
+"""How long 34,000 cases take to come into FiftyOne, to be seen in Chromium, to be judged: python benchmarks/review.py
 
 The cases are rows alone; they share a few drawn photographs, whose overlays are drawn once, so that what is measured is
 the catalog, the import and the App. What overlays cost is measured apart, on those that there are.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from segdata.catalog.pixels import read_alpha_of
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.workspace import RunContext, Workspace, open_workspace
 from segdata.imaging.encode import encode_jpeg, encode_png
-from segdata.review.environment import ADDRESS, free_port
+from segdata.records import Progress
+from segdata.review.environment import free_port
 from segdata.review.recipe import ReviewRecipe
 from segdata.review.run import Asked, open_review
+from tests.chromium import Page, chromium
 
 PHOTOS = 40
 HEIGHT, WIDTH = 800, 600
@@ -60,7 +62,12 @@ def fill(workspace: Workspace, cases: int) -> None:
         key = {"sample_id": f"aisegment/{number:06d}", **{k: photo[k] for k in ("image_sha256", "alpha_sha256")}}
         shape = {"width": WIDTH, "height": HEIGHT, "alpha_kind": "hard", "status": "present"}
         samples.append({**key, **photo, **shape, "dataset": "aisegment", "kind": "portrait", "split": "pool"})
-        scored = {**key, "scorer_id": "s", "miou": number / cases, "failure_mode": ("hole", "outline")[number % 2]}
+        scored = {
+            **key,
+            "scorer_id": "s",
+            "miou": number / cases,
+            "failure_mode": ("missed_hole", "outline")[number % 2],
+        }
         scores.append({**scored, "status": "scored", "run_id": "r"})
         selected.append({**key, "selection": "all", "rank": number, "triage": "hard", "scorer_id": "s", "run_id": "r"})
         mask = np.zeros((HEIGHT, WIDTH), bool)
@@ -73,38 +80,60 @@ def fill(workspace: Workspace, cases: int) -> None:
     catalog.merge("selections", rows_to_table("selections", selected))
 
 
-def opened(workspace: Workspace, cases: int) -> tuple[dict[str, Any], float, float]:
-    """A review in a process of its own, ended as soon as the App answers with its page and its samples."""
+def opened(workspace: Workspace, cases: int) -> dict[str, Any]:
+    """A review in a process of its own, looked at with Chromium, three cases judged by key; seconds of each part."""
     port = free_port()
     code = "from benchmarks.review import review; review()"
-    began = time.perf_counter()
     call = [sys.executable, "-c", code, str(workspace.root), str(port), str(cases)]
+    began = time.perf_counter()
     process = subprocess.Popen(call, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
     assert process.stdout is not None
-    next(line for line in process.stdout if line.startswith("http"))
-    ready = time.perf_counter() - began
-    for path in ("/", "/plugins"):
-        connection = HTTPConnection(ADDRESS, port)
-        connection.request("GET", path)
-        assert connection.getresponse().status == 200
-    answered = time.perf_counter() - began - ready
-    process.terminate()
-    told = process.stdout.read()
-    process.wait()
-    return {"told": told.strip().splitlines()[-1]}, ready, answered
+    try:
+        imported = began
+        for line in process.stdout:
+            if line.startswith("imported"):
+                imported = time.perf_counter()
+            if line.startswith("http"):
+                break
+        up = time.perf_counter()
+        with tempfile.TemporaryDirectory() as profile, chromium(Path(profile)) as page:
+            page.open(line.split()[-1])
+            page.wait("document.body.innerText.includes('missed_hole')", 300)  # beside a picture of the grid
+            seen = time.perf_counter()
+            judged = [judge(page, number) for number in range(4)]
+    finally:
+        process.terminate()
+        told = process.stdout.read().strip().splitlines()
+        process.wait()
+    parts = {"import": imported - began, "server": up - imported, "seen": seen - up, "judge": sorted(judged[1:])[1]}
+    return {**{name: round(value, 2) for name, value in parts.items()}, **json.loads(told[-1])}
+
+
+def judge(page: Page, number: int) -> float:
+    """Seconds until a key's verdict has brought the next case; before the first one, until the first case is open."""
+    began = time.perf_counter()
+    page.press("1" if number else "n", alt=True)
+    bar = "document.querySelector('#segdata-review')"
+    page.wait(f"{bar}.innerText.includes('{number} of ') && {bar}.innerText.includes('aisegment/{number:06d}')", 300)
+    page.wait(f"!{bar}.hasAttribute('aria-busy')")
+    return time.perf_counter() - began
 
 
 def review() -> None:
     """What the process does."""
     root, port, cases = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    context = RunContext(open_workspace(root), "benchmark", limit=cases)
+
+    def progress(_: Progress) -> None:
+        print("imported", flush=True)  # the last of them is when all were
 
     def say(line: str) -> None:
         if "http" in line:
             print("http", line, flush=True)
 
+    context = RunContext(open_workspace(root), "benchmark", limit=cases, progress=progress)
     result = open_review(context, ReviewRecipe(port=port, reviewer="benchmark"), Asked(browser=False), say)
-    print({key: value for key, value in result.to_json().items() if key in ("added", "changed", "unchanged")})
+    counts = {key: value for key, value in result.to_json().items() if key in ("added", "changed", "unchanged")}
+    print(json.dumps(counts))
 
 
 def timed(function: Callable[[], Any]) -> float:
@@ -137,10 +166,7 @@ def main() -> None:
         fill(workspace, cases)
         print(f"overlays of one case: {overlay_rate(workspace):.0f} cases/s, one thread")
         for title, limit in (("first opening", cases * 9 // 10), ("a tenth more", cases), ("nothing new", cases)):
-            told, ready, answered = opened(workspace, limit)
-            print(
-                f"{title}, {limit} cases: {ready:.1f} s until the App is up, {answered:.2f} s its page: {told['told']}"
-            )
+            print(f"{title}, {limit} cases: {opened(workspace, limit)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class Page:
     def click(self, selector: str) -> None:
         """Click the middle of an element, as a person would: whatever lies over it gets the click."""
         place = f"document.querySelector({json.dumps(selector)})"
-        self.wait(f"{place} && ({place}.scrollIntoView({{block: 'center'}}), true)")
+        self.wait(f"{place} && ({place}.scrollIntoView({{block: 'center', behavior: 'instant'}}), true)")
         x, y = self.run(f"(r => [r.x + r.width / 2, r.y + r.height / 2])({place}.getBoundingClientRect())")
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             button = "none" if kind == "mouseMoved" else "left"

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from segdata.catalog.known_leaks import leaks_file
 from segdata.catalog.mends import drop_mends
 from segdata.catalog.purging import quoted_in
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
@@ -100,6 +101,7 @@ def erase(workspace: Workspace, traces: Traces, run_id: str) -> None:
                 path.unlink()
     shutil.rmtree(catalog.files / "foregrounds", ignore_errors=True)
     drop_mends(catalog, traces.ids)
+    leaks_file(catalog).unlink(missing_ok=True)
     for folder in ("overlays", "pictures"):  # of a review: made again by the next one, which leaves these samples out
         shutil.rmtree(workspace.root / "review" / folder, ignore_errors=True)
     catalog.delete("samples", quoted_in("sample_id", {row["sample_id"] for row in traces.composites}))

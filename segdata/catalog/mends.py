@@ -1,14 +1,14 @@
 """Labels that were mended: kept beside the catalog, since a source is never written, and used in place of the source's.
 
 files/mended/<hash of the mended file>.png     grey, 255 is person; never removed by a later mend
-files/mended/index.json                        sample_id -> the file that counts, and the bytes that it replaced
+files/mended/index.json                        sample_id -> the file that counts, and what was there before
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Set
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,16 @@ class Mend:
 
     Attributes:
         file: its name under `files/mended`.
-        replaces: SHA-256 of the alpha that was there before, of this mend or of the source.
+        replaces: SHA-256 of the alpha that was there before, of an earlier mend or of the source.
+        earlier: files of earlier mends, the newest last: kept as the label's history.
+        measured: SHA-256 of the alpha that versions were measured on before it was mended, until they are measured on
+            this one: a command that is killed in between is finished by the next ingest.
     """
 
     file: str
     replaces: str | None
+    earlier: tuple[str, ...] = ()
+    measured: str | None = None
 
 
 def folder_of(catalog: Catalog) -> Path:
@@ -46,7 +51,7 @@ def mends_of(catalog: Catalog) -> dict[str, Mend]:
         return {}
     try:
         rows: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {name: Mend(str(row["file"]), row["replaces"]) for name, row in rows.items()}
+        return {name: _mend(row) for name, row in rows.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CatalogError(f"{path}: can't be read ({error}); restore it from a backup, or move it away") from error
 
@@ -63,8 +68,17 @@ def keep_mends(catalog: Catalog, mended: Mapping[str, bytes], replaced: Mapping[
     for name, data in mended.items():
         file = f"{sha256_of(data)}.png"
         atomic_write(folder_of(catalog) / file, data)
-        known[name] = Mend(file, replaced[name])
+        was = known.get(name)
+        earlier = () if was is None else tuple(one for one in (*was.earlier, was.file) if one != file)
+        measured = was.measured if was is not None and was.measured is not None else replaced[name]
+        known[name] = Mend(file, replaced[name], earlier, measured)
     _write(catalog, known)
+
+
+def measured_anew(catalog: Catalog, names: Set[str]) -> None:
+    """Note that versions have been measured on the mended labels of samples as they are."""
+    known = mends_of(catalog)
+    _write(catalog, {name: replace(mend, measured=None) if name in names else mend for name, mend in known.items()})
 
 
 def drop_mends(catalog: Catalog, names: set[str]) -> int:
@@ -72,12 +86,15 @@ def drop_mends(catalog: Catalog, names: set[str]) -> int:
     known = mends_of(catalog)
     gone = {name: known.pop(name) for name in names & known.keys()}
     if gone:
-        kept = {mend.file for mend in known.values()}
+        kept = {file for mend in known.values() for file in (mend.file, *mend.earlier)}
         _write(catalog, known)
-        for mend in gone.values():
-            for file in {mend.file, f"{mend.replaces}.png"} - kept:
-                (folder_of(catalog) / file).unlink(missing_ok=True)
+        for file in {file for mend in gone.values() for file in (mend.file, *mend.earlier)} - kept:
+            (folder_of(catalog) / file).unlink(missing_ok=True)
     return len(gone)
+
+
+def _mend(row: Mapping[str, Any]) -> Mend:
+    return Mend(str(row["file"]), row["replaces"], tuple(row.get("earlier", ())), row.get("measured"))
 
 
 def _write(catalog: Catalog, known: Mapping[str, Mend]) -> None:

@@ -140,8 +140,9 @@ def _closed_connection(tables: Mapping[str, Source]) -> duckdb.DuckDBPyConnectio
 
     connection = duckdb.connect(":memory:", config={"python_enable_replacements": "false"})
     try:
+        # First of all: the bar would be drawn on stdout, where --json is, and on a busy machine the next line is slow.
+        connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")  # it would be drawn on stdout, where --json is
         files = [path for source in tables.values() if isinstance(source, ParquetFiles) for path in source.paths]
         if files:
             connection.execute(f"SET allowed_paths = [{', '.join(map(_text, files))}]")

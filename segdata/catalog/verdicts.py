@@ -31,7 +31,7 @@ class Judgement:
         verdict: None for a note or tags alone.
         reviewer: who.
         at: when, with a time zone.
-        note: in their words; None for none.
+        note: in their words; empty takes theirs back, None says nothing about it.
         tags: the sample's tags at that moment; None where tags are not known, such as on a page.
     """
 
@@ -121,6 +121,24 @@ def of_reviewers(rows: Iterable[Row]) -> dict[Bytes, dict[str, Row]]:
 def disagree(of_sample: Mapping[str, Row]) -> bool:
     """Whether the last words of a sample's reviewers differ."""
     return len({row["verdict"] for row in of_sample.values()}) > 1
+
+
+def notes_of(rows: Iterable[Row]) -> dict[Bytes, dict[str, str]]:
+    """The notes on each sample's bytes that still stand, by reviewer, the newest last.
+
+    >>> rows = [{"sample_id": "p/1", "image_sha256": "i", "alpha_sha256": "a", "note": note, "reviewer": name, "at": at}
+    ...         for note, name, at in [("hat", "kim", 1), ("hair", "ben", 2), (None, "kim", 3), ("", "ben", 4)]]
+    >>> notes_of(rows)["p/1", "i", "a"]
+    {'kim': 'hat'}
+    """
+    found: dict[Bytes, dict[str, str]] = {}
+    for row in sorted(rows, key=_moment):
+        if row.get("note") is not None:
+            of_sample = found.setdefault((row["sample_id"], row["image_sha256"], row["alpha_sha256"]), {})
+            of_sample.pop(str(row["reviewer"]), None)
+            if row["note"]:
+                of_sample[str(row["reviewer"])] = row["note"]
+    return found
 
 
 def last_remarks(rows: Iterable[Row]) -> dict[Bytes, Row]:

@@ -15,6 +15,7 @@ from segdata.report.summaries import Histogram
 from segdata.report.text import visible
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 52, 14, 36
+_CUT_LABEL_PX = 230  # at the size that phones get
 _LABEL_GAP = 17
 
 
@@ -266,12 +267,14 @@ def _cut(data: Histogram, x_axis: Axis) -> Markup:
     if data.cut is None or not data.edges[0] <= data.cut <= data.edges[-1]:
         return Markup()
     x = x_axis(data.cut)
+    after = x - x_axis.start_px < _CUT_LABEL_PX  # no room on its left: it would lie over the counts of the axis
     return Markup(
         '<rect class="taken" x="{}" y="{}" width="{}" height="{}"/><line class="cut" x1="{}" x2="{}" y1="{}" y2="{}"/>'
-        '<text class="cut" x="{}" y="{}">mIoU &lt; {} is mined</text>'
+        '<text class="cut{}" x="{}" y="{}">mIoU &lt; {} is mined</text>'
     ).format(
         _px(x_axis.start_px), _TOP, _px(x - x_axis.start_px), WIDE.floor - _TOP,
-        _px(x), _px(x), _TOP, WIDE.floor, _px(x - 8), _TOP + 12, f"{data.cut:g}",
+        _px(x), _px(x), _TOP, WIDE.floor,
+        " after" if after else "", _px(x + 8 if after else x - 8), _TOP + 12, f"{data.cut:g}",
     )  # fmt: skip
 
 

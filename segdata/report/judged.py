@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segdata.catalog.verdicts import Bytes, disagree, of_reviewers
+from segdata.catalog.verdicts import Bytes, disagree, notes_of, of_reviewers
 from segdata.records import VERDICTS
 
 Row = dict[str, Any]
@@ -19,7 +19,6 @@ class Word:
 
     reviewer: str
     verdict: str
-    note: str | None
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,14 @@ class Judged:
         reviewers: name, and how many of each verdict; the busiest first.
         disagreements: by sample_id.
         stale: verdicts on bytes that a sample no longer has.
+        notes: by sample_id and hashes, then by reviewer, the newest last; with a verdict or without one.
     """
 
     words: Mapping[Bytes, tuple[Word, ...]]
     reviewers: tuple[tuple[str, Mapping[str, int]], ...]
     disagreements: tuple[Disagreement, ...]
     stale: int
+    notes: Mapping[Bytes, Mapping[str, str]]
 
     @property
     def counted(self) -> Mapping[str, int]:
@@ -75,8 +76,9 @@ def judged(verdicts: Sequence[Row], samples: Sequence[Row]) -> Judged:
         reviewers=tuple((name, {verdict: count[verdict] for verdict in VERDICTS}) for name, count in busiest),
         disagreements=tuple(sorted(differing, key=lambda one: one.sample_id)),
         stale=sum(len(of_sample) for key, of_sample in of_all.items() if key not in present),
+        notes={key: notes for key, notes in notes_of(verdicts).items() if key in present},
     )
 
 
 def _word(row: Row) -> Word:
-    return Word(str(row["reviewer"] or "unknown"), str(row["verdict"]), row.get("note"))
+    return Word(str(row["reviewer"] or "unknown"), str(row["verdict"]))

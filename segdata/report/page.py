@@ -192,7 +192,6 @@ def handle(case: Case) -> str:
         "image_sha256": row.get("image_sha256"),
         "alpha_sha256": row.get("alpha_sha256"),
         "verdict": case.verdict,
-        "note": case.words[-1].note if case.words else None,
         "dataset": (case.sample or {}).get("dataset"),
         "mode": case.score.get("failure_mode"),
         "triage": case.selected.get("triage"),

@@ -35,6 +35,7 @@ class Case:
         stale: its files changed since it was mined.
         words: the last word of each reviewer, who spoke last coming last.
         before: mIoU of the first version, for a card that compares two.
+        notes: by reviewer, the newest last.
         origin: where it comes from and what came of it, in words.
         twin: the held-out sample that it shows, for a leak.
     """
@@ -47,6 +48,7 @@ class Case:
     stale: bool = False
     words: tuple[Word, ...] = ()
     before: float | None = None
+    notes: tuple[tuple[str, str], ...] = ()
     origin: tuple[str, ...] = ()
     twin: Row | None = None
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from segdata.report.page import PageFacts
+    from segdata.report.proofs import Gap
     from segdata.report.summaries import Histogram
     from segdata.report.versions import Version
 
@@ -44,7 +45,12 @@ def plots_of(facts: PageFacts) -> Iterator[tuple[str, bytes]]:
     if facts.selection is not None:
         for name, pairs in (("triage", facts.selection.triage), ("failure-modes", facts.selection.failure_modes)):
             if pairs:
-                yield name, _png(_bars(pairs))
+                yield name, _png(_bars(pairs, "samples of the selection"))
+    if facts.change is not None:
+        counts = [(name, len(getattr(facts.change, name))) for name in ("came", "stayed", "learned", "went")]
+        yield "since-the-last-round", _png(_bars(counts, "cases, against the selection before"))
+    if facts.proof is not None and facts.proof.gaps:
+        yield "mined-minus-control", _png(_gaps(facts.proof.gaps))
 
 
 def _rounds(versions: Sequence[Version]) -> Figure:
@@ -88,11 +94,21 @@ def _histogram(bins: Histogram, names: tuple[str | None, str | None], scale: str
     return figure
 
 
-def _bars(pairs: Sequence[tuple[str, int]]) -> Figure:
-    figure, axes = _axes("samples of the selection")
+def _bars(pairs: Sequence[tuple[str, int]], title: str) -> Figure:
+    figure, axes = _axes(title)
     names = [_shown(name).replace("_", " ") for name, _ in reversed(pairs)]
     axes.barh(range(len(names)), [number for _, number in reversed(pairs)], color="#7fa3c4")
     axes.set_yticks(range(len(names)), names)
+    return figure
+
+
+def _gaps(gaps: Sequence[Gap]) -> Figure:
+    figure, axes = _axes("mined minus control, 95 % intervals; dark where it is more than luck")
+    for place, gap in enumerate(reversed(gaps)):
+        axes.plot((gap.low, gap.high), (place, place), color=_BLUE if gap.differs else _GREY, linewidth=3)
+        axes.plot(gap.mean, place, "o", color=_BLUE if gap.differs else _GREY)
+    axes.axvline(0.0, color="#1c1b19", linewidth=0.8)
+    axes.set_yticks(range(len(gaps)), [f"{_shown(gap.slice)}, {_shown(gap.metric)}" for gap in reversed(gaps)])
     return figure
 
 

@@ -20,6 +20,7 @@ from segdata.report.recipe import ReportRecipe
 from segdata.report.text import finite
 
 if TYPE_CHECKING:
+    from segdata.catalog.verdicts import Bytes
     from segdata.catalog.workspace import RunContext
 
 Row = dict[str, Any]
@@ -74,11 +75,17 @@ class _Cases:
         everyone = (*self.hard, *self.suspects, *self.holes, *self.improved, *self.worsened)
         return {key for case in everyone for key in case.keys}
 
-    def with_origins(self, words: Callable[[Case], tuple[str, ...]]) -> _Cases:
-        """The same, each case with the words of where it comes from."""
+    def told(self, words: Callable[[Case], tuple[str, ...]], notes: Mapping[Bytes, Mapping[str, str]]) -> _Cases:
+        """The same, each case with the words of where it comes from, and with what people noted."""
+
+        def tell(case: Case) -> Case:
+            row = case.sample or case.selected
+            noted = notes.get((case.sample_id, row.get("image_sha256"), row.get("alpha_sha256")), {})
+            return replace(case, origin=words(case), notes=tuple(noted.items()))
+
         return _Cases(
             **{
-                name: [replace(case, origin=words(case)) for case in cases] if name != "vetoed" else cases
+                name: [tell(case) for case in cases] if name != "vetoed" else cases
                 for name, cases in vars(self).items()
             }
         )
@@ -139,7 +146,7 @@ def _facts(context: RunContext, recipe: ReportRecipe) -> PageFacts:
         comparison=comparison,
         pool=_pool(tables, scores, compared, selection),
         selection=_summarise(selection, scores),
-        galleries=_draw(context, recipe, cases.with_origins(_origins(tables, compared, trained))),
+        galleries=_draw(context, recipe, cases.told(_origins(tables, compared, trained), said.notes)),
         proof=proofs.newest_proof(tables.models),
         runs=summaries.newest_runs(tables.runs, context.run_id, recipe.runs),
         histogram_scale=recipe.histogram,
@@ -231,9 +238,10 @@ def _choose_cases(
 def _leaks(context: RunContext, samples: Mapping[str, Row], recipe: ReportRecipe) -> list[Case]:
     if recipe.leaks == 0:
         return []
-    from segdata.catalog.duplicates import all_leaks
+    from segdata.catalog.known_leaks import known_leaks
 
-    return plan.leak_cases(all_leaks(context.workspace, context.workers), samples, recipe.leaks)
+    leaks = known_leaks(context.workspace, context.workers, keep=not context.dry_run)
+    return plan.leak_cases(leaks, samples, recipe.leaks)
 
 
 def _draw(context: RunContext, recipe: ReportRecipe, cases: _Cases) -> Galleries:

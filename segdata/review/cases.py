@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from segdata.catalog.queries import filter_rows
 from segdata.catalog.schemas import SAMPLES, SCORES, SELECTIONS
-from segdata.catalog.verdicts import disagree, last_remarks, of_reviewers
+from segdata.catalog.verdicts import disagree, last_remarks, notes_of, of_reviewers
 from segdata.errors import TooFewSamplesError, UsageError
 
 Row = dict[str, Any]
@@ -24,7 +24,9 @@ SAMPLE_FIELDS = (
     "sample_id", "dataset_name", "kind", "split", "image_sha256", "alpha_sha256", "alpha_kind",
     "foreground_fraction", "hole_count", "hole_fraction",
 )  # fmt: skip
-VERDICT_FIELDS = ("verdict", "reviewer", "reviewed_at", "note", "verdicts", "disagree")
+VERDICT_FIELDS = ("verdict", "reviewer", "reviewed_at", "note", "noted_by", "verdicts", "disagree")
+HASHES = ("image_sha256", "alpha_sha256")
+"""The columns that say which bytes a verdict is about."""
 FIELDS = (
     *(*SAMPLE_FIELDS, "scorer_id", *SCORE_FIELDS, "failure_mode", *SELECTION_FIELDS),
     *("leak_of", *VERDICT_FIELDS, "under_review"),
@@ -118,7 +120,7 @@ def case_rows(
         leaks: the held-out sample that one shows, by sample_id.
         verdicts: rows of `verdicts`.
     """
-    judged, remarks = of_reviewers(verdicts), last_remarks(verdicts)
+    judged, remarks, notes = of_reviewers(verdicts), last_remarks(verdicts), notes_of(verdicts)
     cases = []
     for place, sample in enumerate(chosen.all_samples):
         name, key = sample["sample_id"], _bytes(sample)
@@ -136,6 +138,7 @@ def case_rows(
                 "under_review": place < len(chosen.samples),
                 "leak_of": leaks.get(name),
                 **_verdict_fields(judged.get(key, {})),
+                **_note_fields(notes.get(key, {})),
                 "tags": sorted(remarks.get(key, {}).get("tags") or ()),
             }
         )
@@ -151,10 +154,15 @@ def _verdict_fields(of_sample: Mapping[str, Row]) -> Row:
         "verdict": last["verdict"],
         "reviewer": last["reviewer"],
         "reviewed_at": last["at"],
-        "note": last["note"],
         "verdicts": [f"{name}: {row['verdict'].replace('_', ' ')}" for name, row in of_sample.items()],
         "disagree": disagree(of_sample),
     }
+
+
+def _note_fields(of_sample: Mapping[str, str]) -> Row:
+    """The newest note that still stands, and whose it is."""
+    noted_by, note = list(of_sample.items())[-1] if of_sample else (None, None)
+    return {"note": note, "noted_by": noted_by}
 
 
 def _part(row: Row | None, fields: Iterable[pa.Field]) -> Row:

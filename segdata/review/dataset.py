@@ -7,22 +7,16 @@ saved views show. A dataset that does not bear our mark is never opened, whateve
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from segdata.errors import UsageError
-from segdata.review import overlays
-from segdata.review.cases import (
-    FIELDS,
-    SAMPLE_FIELDS,
-    SCORE_FIELDS,
-    SELECTION_FIELDS,
-    VERDICT_FIELDS,
-)
-from segdata.review.judging import ACT_FIELDS
+from segdata.review.cases import FIELDS, HASHES
+from segdata.review.judging import begin_anew
+from segdata.review.looks import OVERLAYS, declare_fields, set_looks
 from segdata.review.overlays import Overlays
 
 Row = dict[str, Any]
@@ -30,16 +24,6 @@ Row = dict[str, Any]
 MARK = "segdata"
 """The key of a dataset's `info` that says it is ours, and which workspace's."""
 BATCH = 500
-WORST, UNREVIEWED = "worst first", "unreviewed"
-_TEXTS = frozenset({
-    *("sample_id", "dataset_name", "kind", "split", "image_sha256", "alpha_sha256", "alpha_kind", "scorer_id"),
-    *("failure_mode", "triage", "why", "leak_of", "verdict", "reviewer", "note"),
-})  # fmt: skip
-_COUNTS = frozenset({"hole_count", "rank"})
-_FIFTYONES = ("created_at", "last_modified_at")
-_OVERLAYS = tuple(overlays.NAMES)
-# What the App shows beside each picture from the start; the rest is a click away.
-_SHOWN = (*_OVERLAYS, "verdict", "failure_mode", "miou")
 
 
 @dataclass(frozen=True)
@@ -97,11 +81,13 @@ def open_dataset(name: str, root: Path, own: bool) -> Any:
                 f"FiftyOne's dataset {name!r} is of the workspace {mark.get('workspace')}; give this one another name: "
                 f"segdata review --set review.dataset={name}-2"
             )
+        declare_fields(dataset)
         return dataset
     dataset = fo.Dataset(name, persistent=True)
     dataset.info[MARK] = {"workspace": str(root)}
-    _declare_fields(dataset)
-    _set_looks(dataset)
+    dataset.save()  # at once: without its mark it would be somebody else's for ever
+    declare_fields(dataset)
+    set_looks(dataset)
     dataset.save()
     return dataset
 
@@ -145,116 +131,18 @@ def sync(
     return Synced(len(new), len(changed), len(cases) - len(new) - len(changed), 0)
 
 
-def remove(dataset: Any, gone: Iterable[str]) -> int:
-    """Take out samples whose pictures are gone or forgotten."""
-    there = _there(dataset)
-    ids = [there[name]["id"] for name in gone if name in there]
-    if ids:
-        dataset.delete_samples(ids)
-    return len(ids)
-
-
-def known_names(dataset: Any) -> list[str]:
-    """The sample ids that the dataset has."""
-    return [name for name in dataset.values("sample_id") if name]
-
-
-def save_views(dataset: Any, title: str, failure_modes: Iterable[str]) -> None:
-    """The saved views, worst first: what is to be reviewed, by what is wrong with it.
+def remove_others(dataset: Any, present: Set[str]) -> int:
+    """Take out the samples that are gone or forgotten; how many these were.
 
     Args:
         dataset: ours.
-        title: what is under review, told in the views' descriptions.
-        failure_modes: a view each.
+        present: the sample ids that may stay.
     """
-    from fiftyone import ViewField as F
-
-    reviewed = dataset.match(F("under_review") == True)  # noqa: E712  # an expression, not a comparison
-    by_rank = reviewed.sort_by("rank")
-    views = {
-        WORST: by_rank,
-        UNREVIEWED: by_rank.match(F("verdict") == None),  # noqa: E711  # an expression of FiftyOne
-        "holes": reviewed.match(F("hole_count") > 0).sort_by("hole_recall"),
-        "suspects": reviewed.match(F("triage") == "suspect_label").sort_by("label_suspicion", reverse=True),
-        "leaks": dataset.match(F("leak_of") != None).sort_by("sample_id"),  # noqa: E711  # likewise
-        "reviewers disagree": reviewed.match(F("disagree") == True).sort_by("rank"),  # noqa: E712  # likewise
-    }
-    for mode in sorted(failure_modes):
-        views[f"failure: {mode.replace('_', ' ')}"] = by_rank.match(F("failure_mode") == mode)
-    ours = f"segdata: {title}"
-    for name in dataset.list_saved_views():
-        if name.startswith("failure: ") and name not in views:
-            dataset.delete_saved_view(name)
-    for name, view in views.items():
-        dataset.save_view(name, view, description=ours, overwrite=True)
-
-
-def _declare_fields(dataset: Any) -> None:
-    """All fields at once, so that a column of nulls has its type too, and the App can sort and filter by it."""
-    import fiftyone as fo
-
-    for name in _OVERLAYS:
-        dataset.add_sample_field(name, fo.EmbeddedDocumentField, embedded_doc_type=fo.Segmentation)
-    for name in (*FIELDS, "overlay_note", "before", *ACT_FIELDS):
-        if name in _TEXTS or name in ("overlay_note", "before", "acted_by"):
-            dataset.add_sample_field(name, fo.StringField)
-        elif name in _COUNTS:
-            dataset.add_sample_field(name, fo.IntField)
-        elif name in ("disagree", "under_review"):
-            dataset.add_sample_field(name, fo.BooleanField)
-        elif name == "verdicts":
-            dataset.add_sample_field(name, fo.ListField, subfield=fo.StringField)
-        elif name in ("reviewed_at", "acted_at"):
-            dataset.add_sample_field(name, fo.DateTimeField)
-        else:
-            dataset.add_sample_field(name, fo.FloatField)
-    dataset.create_index("sample_id", unique=True)
-    for name in ("rank", "verdict", "under_review", "acted_at"):
-        dataset.create_index(name)
-
-
-def _set_looks(dataset: Any) -> None:
-    """Overlays on, in colours for everybody; the sidebar in the order of a reviewer's questions."""
-    import fiftyone as fo
-
-    colours = {
-        "label": [(1, overlays.LABEL_COLOUR)],
-        "prediction": [(1, overlays.PREDICTION_COLOUR)],
-        "disagreement": [(overlays.TAKEN, overlays.TAKEN_COLOUR), (overlays.MISSED, overlays.MISSED_COLOUR)],
-    }
-    dataset.mask_targets = {
-        "label": {1: "outline of the label"},
-        "prediction": {1: "outline of the prediction"},
-        "disagreement": {overlays.TAKEN: "taken, but background", overlays.MISSED: "person, but missed"},
-    }
-    dataset.app_config.color_scheme = fo.ColorScheme(
-        color_by="value",
-        opacity=0.85,
-        fields=[
-            {
-                "path": name,
-                "fieldColor": targets[0][1],
-                "maskTargetsColors": [{"intTarget": value, "color": colour} for value, colour in targets],
-            }
-            for name, targets in colours.items()
-        ],
-    )
-    group = fo.SidebarGroupDocument
-    dataset.app_config.sidebar_groups = [
-        group(name="tags", paths=["tags"]),
-        group(name="metadata", paths=["metadata.width", "metadata.height"], expanded=False),
-        group(name="labels", paths=list(_OVERLAYS)),
-        group(name="review", paths=list(VERDICT_FIELDS)),
-        group(name="why it is here", paths=["failure_mode", *SELECTION_FIELDS, "leak_of"]),
-        group(name="scores", paths=[*SCORE_FIELDS, "scorer_id"]),
-        group(name="sample", paths=[*SAMPLE_FIELDS, "filepath"], expanded=False),
-        group(
-            name="other",
-            paths=["id", "metadata", "overlay_note", "under_review", "before", *ACT_FIELDS, *_FIFTYONES],
-            expanded=False,
-        ),
-    ]
-    dataset.app_config.active_fields = fo.core.odm.ActiveFields(paths=list(_SHOWN))
+    names, ids = dataset.values(["sample_id", "id"])
+    gone = [key for name, key in zip(names, ids, strict=True) if name and name not in present]
+    if gone:
+        dataset.delete_samples(gone)
+    return len(gone)
 
 
 def _sample(row: Row, media: str, drawn: Overlays) -> Any:
@@ -273,7 +161,7 @@ def _sample(row: Row, media: str, drawn: Overlays) -> Any:
 def _masks(drawn: Overlays) -> dict[str, Any]:
     import fiftyone as fo
 
-    paths = {name: getattr(drawn, name) for name in _OVERLAYS}
+    paths = {name: getattr(drawn, name) for name in OVERLAYS}
     return {name: fo.Segmentation(mask_path=str(path)) if path else None for name, path in paths.items()}
 
 
@@ -299,6 +187,8 @@ def _update(
     dataset: Any, batch: Sequence[Row], prepared: Sequence[tuple[str, Overlays]], there: Mapping[str, Row]
 ) -> None:
     ids = [there[row["sample_id"]]["id"] for row in batch]
+    pairs = [(row, there[row["sample_id"]]) for row in batch]
+    begin_anew(dataset, [was["id"] for row, was in pairs if any(row[name] != was[name] for name in HASHES)])
     for name in FIELDS:
         values = {
             key: row[name]
@@ -309,7 +199,7 @@ def _update(
             dataset.set_values(name, values, key_field="id")
     dataset.set_values("filepath", {key: media for key, (media, _) in zip(ids, prepared, strict=True)}, key_field="id")
     masks = [_masks(drawn) for _, drawn in prepared]
-    for name in _OVERLAYS:
+    for name in OVERLAYS:
         dataset.set_values(name, {key: mask[name] for key, mask in zip(ids, masks, strict=True)}, key_field="id")
 
 

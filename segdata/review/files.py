@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ FORMAT = "segdata verdicts 1"
 """What the JSON file says it is."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _LONGEST = 10_000
+_CLOCKS_DIFFER = timedelta(days=1)
 
 
 def read_verdicts(path: Path, reviewer: str, names: Collection[str]) -> list[Judgement]:
@@ -42,7 +43,7 @@ def read_verdicts(path: Path, reviewer: str, names: Collection[str]) -> list[Jud
 def _json_rows(text: str, path: Path) -> list[tuple[int, Mapping[str, Any]]]:
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON ({error}); save the page's verdicts again") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise DataError(f'{path}: no file of verdicts: "format" is not "{FORMAT}"')
@@ -96,7 +97,11 @@ def _judgement(row: Mapping[str, Any], where: str, reviewer: str) -> Judgement:
 def _moment(value: str | None, where: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value or "")
-    except ValueError as error:
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise DataError(f"{where}: at is {value!r}; a time like 2026-03-01T09:00:00Z, please") from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)
+    if moment > datetime.now(UTC) + _CLOCKS_DIFFER:
+        raise DataError(
+            f"{where}: at is {value!r}, which is still to come: such a verdict would be the last word for ever"
+        )
+    return moment

@@ -1,7 +1,8 @@
 """A reviewer's acts on the dataset: judge, note, undo, and what comes next. The App's bar and its keys call these.
 
 Everything about a sample is kept on the sample, in one write: no act is lost when the server dies, and the next pull
-finds it. `before` holds what an undo restores, with the undo before that inside it.
+finds it. `before` holds what an undo restores, with the undo before that inside it, and the tags that the sample had:
+FiftyOne does not say when or by whom it was tagged, so that what is tagged after an act is known by the difference.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from segdata.records import VERDICTS
+from segdata.records import VERDICTS, Verdict
 
 ACT_FIELDS = ("acted_by", "acted_at")
 """Who last did something to a sample in the App, and when: what a pull looks for."""
-_STATE = ("verdict", "note", "reviewer", "reviewed_at", "verdicts", "disagree", *ACT_FIELDS)
+_STATE = ("verdict", "note", "noted_by", "reviewer", "reviewed_at", "verdicts", "disagree", *ACT_FIELDS)
 _TIMES = ("reviewed_at", "acted_at")
 PULLED = "pulled_at"
 """Key of the dataset's mark: acts up to this time are in the catalog, and are not undone any more."""
@@ -35,7 +36,7 @@ def judge(dataset: Any, ids: Sequence[str], verdict: str, reviewer: str, note: s
         ids: FiftyOne's ids of the samples.
         verdict: hard, label_error, drop or fine.
         reviewer: who says so.
-        note: in their words; None keeps the one that is there.
+        note: in their words; None keeps the one that is there, whosever it is.
 
     Returns:
         When: the same for all of them, so that one undo takes all back.
@@ -50,7 +51,7 @@ def judge(dataset: Any, ids: Sequence[str], verdict: str, reviewer: str, note: s
         _begin(sample, reviewer, moment)
         sample["verdict"], sample["reviewer"], sample["reviewed_at"] = verdict, reviewer, moment
         if note is not None:
-            sample["note"] = note or None
+            sample["note"], sample["noted_by"] = note or None, reviewer
         others = [word for word in sample["verdicts"] or [] if word.rpartition(": ")[0] != reviewer]
         sample["verdicts"] = [*others, f"{reviewer}: {verdict.replace('_', ' ')}"]
         sample["disagree"] = len({word.rpartition(": ")[2] for word in sample["verdicts"]}) > 1
@@ -67,14 +68,19 @@ def annotate(dataset: Any, key: str, note: str, reviewer: str) -> None:
         reviewer: who says so.
     """
     sample = dataset[key]
-    if (sample["note"] or "") == note:
+    if own_note(sample, reviewer) == note:
         return
     if sample["verdict"] is not None and sample["reviewer"] == reviewer:
         judge(dataset, [key], sample["verdict"], reviewer, note)
         return
     _begin(sample, reviewer, now())
-    sample["note"] = note or None
+    sample["note"], sample["noted_by"] = note or None, reviewer
     sample.save()
+
+
+def own_note(sample: Any, reviewer: str) -> str:
+    """The note on a sample, if it is the reviewer's; empty otherwise."""
+    return str(sample["note"] or "") if sample["noted_by"] == reviewer else ""
 
 
 def undo(dataset: Any, reviewer: str) -> list[str]:
@@ -98,6 +104,40 @@ def undo(dataset: Any, reviewer: str) -> list[str]:
             sample[name] = as_utc(kept[name]) if name in _TIMES else kept[name]
         sample["before"] = kept["before"]
     return taken
+
+
+def begin_anew(dataset: Any, ids: Sequence[str]) -> None:
+    """Forget the acts on samples whose files have changed: they were about other bytes, and a pull finds them no more.
+
+    A tag that is a verdict goes too; the user's other tags stay.
+
+    Args:
+        dataset: ours.
+        ids: FiftyOne's ids of the samples.
+    """
+    if not ids:
+        return
+    tagged = dict(zip(*dataset.select(list(ids)).values(["id", "tags"]), strict=True))
+    kept = {key: [tag for tag in tags or () if verdict_named(tag) is None] for key, tags in tagged.items()}
+    dataset.set_values("tags", kept, key_field="id")
+    dataset.set_values("before", {key: json.dumps({"tags": tags}) for key, tags in kept.items()}, key_field="id")
+    for name in ACT_FIELDS:
+        dataset.set_values(name, dict.fromkeys(kept), key_field="id")
+
+
+def verdict_named(tag: str) -> Verdict | None:
+    """The verdict that a tag says; None for any other tag.
+
+    >>> verdict_named("Label error"), verdict_named("hat")
+    ('label_error', None)
+    """
+    word = tag.strip().lower().replace(" ", "_")
+    return next((verdict for verdict in VERDICTS if verdict == word), None)
+
+
+def tags_before(before: str | None) -> tuple[str, ...] | None:
+    """The tags that a sample had at its last act, in order; None where nobody has acted."""
+    return None if before is None else tuple(sorted(json.loads(before)["tags"]))
 
 
 def next_case(view: Any, current: str | None) -> str | None:
@@ -135,6 +175,6 @@ def _begin(sample: Any, reviewer: str, moment: datetime) -> None:
     """Keep what an undo restores, and say who acts."""
     kept = {name: sample[name] for name in (*_STATE, "before")}
     kept |= {name: as_utc(kept[name]).isoformat() if kept[name] else None for name in _TIMES}
-    kept["verdicts"] = list(kept["verdicts"] or [])
+    kept["verdicts"], kept["tags"] = list(kept["verdicts"] or []), list(sample["tags"] or [])
     sample["before"] = json.dumps(kept)
     sample["acted_by"], sample["acted_at"] = reviewer, moment

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from segdata.catalog.duplicates import all_leaks
+from segdata.catalog.known_leaks import known_leaks
 from segdata.catalog.workspace import RunContext
 
 
 def leaks_among(context: RunContext) -> dict[str, str]:
     """The held-out sample that each leak shows, by the leak's sample_id."""
-    return {leak.pair.sample_id: leak.pair.other_id for leak in all_leaks(context.workspace, context.workers)}
+    return {leak.pair.sample_id: leak.pair.other_id for leak in known_leaks(context.workspace, context.workers)}

@@ -14,7 +14,7 @@ import fiftyone.operators as foo
 
 from segdata.review.dataset import MARK
 from segdata.review.environment import REVIEWER
-from segdata.review.judging import annotate, judge, next_case, progress, undo
+from segdata.review.judging import annotate, judge, next_case, own_note, progress, undo
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -49,7 +49,7 @@ class Judge(foo.Operator):  # type: ignore[misc]  # as above
 
 
 class Note(foo.Operator):  # type: ignore[misc]  # as above
-    """Leaves a note on the open case."""
+    """Leaves a note on a case."""
 
     @property
     def config(self) -> foo.OperatorConfig:
@@ -57,11 +57,11 @@ class Note(foo.Operator):  # type: ignore[misc]  # as above
         return foo.OperatorConfig(name="note", label="Review: leave a note", unlisted=True)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """`note` in the parameters; empty takes it away."""
-        if not _is_ours(ctx) or ctx.current_sample is None:
+        """`id`, FiftyOne's, and `note` in the parameters; an empty one takes it away."""
+        if not _is_ours(ctx):
             return {}
         with _ONE_AT_A_TIME:
-            annotate(ctx.dataset, ctx.current_sample, str(ctx.params.get("note") or ""), _reviewer())
+            annotate(ctx.dataset, str(ctx.params["id"]), str(ctx.params.get("note") or ""), _reviewer())
         return _state(ctx, ctx.current_sample)
 
 
@@ -145,12 +145,15 @@ def _state(ctx: Any, key: str | None) -> dict[str, Any]:
     if key is None:
         return told
     sample = ctx.dataset[key]
+    own = own_note(sample, _reviewer())
+    others = [] if own or not sample["note"] else [f"{sample['noted_by']}: “{sample['note']}”"]
     return {
         **told,
+        "id": key,
         "case": sample["sample_id"],
         "verdict": sample["verdict"],
-        "words": list(sample["verdicts"] or []),
-        "note": sample["note"] or "",
+        "words": [*(sample["verdicts"] or []), *others],
+        "note": own,
         "why": sample["why"] or "",
     }
 

@@ -6,8 +6,8 @@ import getpass
 import os
 import threading
 import webbrowser
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from segdata.review.environment import (
 )
 from segdata.review.files import read_verdicts
 from segdata.review.mongod import is_alive, open_database
+from segdata.review.reading import newest_scorer, read_predictions, read_scores
 from segdata.review.recipe import ReviewRecipe
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _NOTHING = Taken({}, 0, 0, (), ())
-_ASKED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,9 @@ def _choose(context: RunContext, asked: Asked) -> Chosen:
         title, scorer = str(rows[0]["selection"]), rows[0]["scorer_id"]
     else:
         rows = newest_selection(selections, asked.selection) if selections else []
-        scorer = _newest_scorer(catalog)
+        scorer = newest_scorer(catalog)
         of_selection = {row["sample_id"]: row for row in rows}
-        found = chosen_by(asked.where, samples, _scores(catalog, scorer), of_selection)
+        found = chosen_by(asked.where, samples, read_scores(catalog, scorer), of_selection)
         title = asked.where
     return Chosen(title, found[: context.limit], {row["sample_id"]: row for row in rows}, scorer)
 
@@ -189,16 +189,17 @@ def _pull(catalog: Catalog, dataset: Any, reviewer: str, dry_run: bool = False) 
 
 
 def _synchronise(context: RunContext, recipe: ReviewRecipe, chosen: Chosen, dataset: Any) -> Synced:
-    from segdata.review.dataset import known_names, remove, save_views, sync
+    from segdata.review.dataset import remove_others, sync
     from segdata.review.leaks import leaks_among
+    from segdata.review.views import save_views
 
     catalog = context.catalog
     present = set(catalog.read("samples", ["sample_id"], "status = 'present'")["sample_id"].to_pylist())
-    gone = remove(dataset, set(known_names(dataset)) - present)
+    gone = remove_others(dataset, present)
     leaks = leaks_among(context)
     leaked = catalog.read("samples", where=f"status = 'present' AND {quoted_in('sample_id', set(leaks))}").to_pylist()
     chosen = replace(chosen, also=leaked)
-    scores = _scores(catalog, chosen.scorer_id)
+    scores = read_scores(catalog, chosen.scorer_id)
     cases = case_rows(chosen, scores, leaks, catalog.read("verdicts").to_pylist())
     samples = {row["sample_id"]: row for row in chosen.all_samples}
 
@@ -223,7 +224,7 @@ def _prepare(
     from segdata.review.overlays import write_overlays
 
     workspace, place = context.workspace, place_of(context.workspace)
-    predictions = _predictions(context.catalog, scorer_id, samples)
+    predictions = read_predictions(context.catalog, scorer_id, samples)
 
     def one(sample: Row) -> tuple[str, Overlays]:
         key = (sample["sample_id"], sample["image_sha256"], sample["alpha_sha256"])
@@ -242,8 +243,8 @@ def _serve(
     rim: tuple[Callable[[str], None], Ending],
 ) -> None:
     """Serve the App until Ctrl-C, or until its server ends by itself."""
-    from segdata.review.dataset import WORST
     from segdata.review.server import app_server
+    from segdata.review.views import WORST
 
     (dataset, chosen), (say, ending) = shown, rim
     place = place_of(context.workspace)
@@ -255,38 +256,8 @@ def _serve(
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         while not ending.wait(0.5) and is_alive(server):
             continue
-    say("The App is closed; the verdicts come into the catalog.")
-
-
-def _newest_scorer(catalog: Catalog) -> str | None:
-    rows = catalog.query(
-        "SELECT scorer_id FROM scores WHERE status = 'scored' ORDER BY run_id DESC LIMIT 1"
-    ).to_pylist()
-    return str(rows[0]["scorer_id"]) if rows else None
-
-
-def _scores(catalog: Catalog, scorer_id: str | None) -> dict[str, Row]:
-    if scorer_id is None:
-        return {}
-    where = f"status = 'scored' AND {quoted_in('scorer_id', {scorer_id})}"
-    return {row["sample_id"]: row for row in catalog.read("scores", where=where).to_pylist()}
-
-
-def _predictions(
-    catalog: Catalog, scorer_id: str | None, samples: Sequence[Row]
-) -> Mapping[tuple[str, str | None, str | None], Row]:
-    """The kept masks of some samples, by id and hashes."""
-    if scorer_id is None:
-        return {}
-    found = {}
-    columns = "scorer_id, sample_id, image_sha256, alpha_sha256, mask, height, width"
-    names = [row["sample_id"] for row in samples if "\0" not in row["sample_id"]]
-    for start in range(0, len(names), _ASKED_AT_ONCE):
-        where = quoted_in("sample_id", set(names[start : start + _ASKED_AT_ONCE]))
-        sql = f"SELECT {columns} FROM predictions WHERE {quoted_in('scorer_id', {scorer_id})} AND {where}"
-        for row in catalog.query(sql).to_pylist():
-            found[row["sample_id"], row["image_sha256"], row["alpha_sha256"]] = row
-    return found
+    with suppress(OSError):  # the terminal may be what was closed
+        say("The App is closed; the verdicts come into the catalog.")
 
 
 def _sum(one: Taken, other: Taken) -> Taken:

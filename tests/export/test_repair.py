@@ -23,7 +23,8 @@ from segdata.catalog.workspace import open_workspace
 from segdata.export.repair import cvat_rle
 from segdata.ingest.mended import _draw_runs
 
-BOX = (slice(10, 60), slice(20, 90))
+Box = tuple[slice, slice]
+BOX, WIDER = (slice(10, 60), slice(20, 90)), (slice(5, 70), slice(10, 100))
 NINE = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
@@ -37,36 +38,36 @@ def samples(root: Path, where: str = "split = 'pool'") -> list[dict[str, Any]]:
     return list(open_workspace(root).catalog.read("samples", where=where).to_pylist())
 
 
-def mend_folder(folder: Path, line: dict[str, Any]) -> None:
+def mend_folder(folder: Path, line: dict[str, Any], box: Box = BOX) -> None:
     mask = cv2.imread(str(folder / line["mask"]), cv2.IMREAD_UNCHANGED)
     assert mask is not None
-    mask[BOX] = 255
+    mask[box] = 255
     cv2.imwrite(str(folder / line["mask"]), mask)
 
 
-def mend_coco(folder: Path, line: dict[str, Any]) -> None:
+def mend_coco(folder: Path, line: dict[str, Any], box: Box = BOX) -> None:
     document = json.loads((folder / "annotations.json").read_text())
     (annotation,) = document["annotations"]
     mask = coco.decode(annotation["segmentation"])
-    mask[BOX] = 1
+    mask[box] = 1
     rle = coco.encode(np.asfortranarray(mask))
     annotation["segmentation"] = {"size": rle["size"], "counts": rle["counts"].decode()}
     (folder / "annotations.json").write_text(json.dumps(document))
 
 
-def mend_cvat(folder: Path, line: dict[str, Any]) -> None:
+def mend_cvat(folder: Path, line: dict[str, Any], box: Box = BOX) -> None:
     tree = Xml.parse(folder / "annotations.xml")
     image = tree.getroot().find("image")
     assert image is not None
-    points = f"{BOX[1].start},{BOX[0].start};{BOX[1].stop - 1},{BOX[0].start};"
-    points += f"{BOX[1].stop - 1},{BOX[0].stop - 1};{BOX[1].start},{BOX[0].stop - 1}"
+    points = f"{box[1].start},{box[0].start};{box[1].stop - 1},{box[0].start};"
+    points += f"{box[1].stop - 1},{box[0].stop - 1};{box[1].start},{box[0].stop - 1}"
     Xml.SubElement(image, "polygon", {"label": "person", "points": points})
     tree.write(folder / "annotations.xml")
 
 
 @pytest.mark.parametrize(("kind", "mend"), [("folder", mend_folder), ("coco", mend_coco), ("cvat", mend_cvat)])
 def test_a_wrong_label_goes_out_is_mended_and_comes_back(
-    workspace: Path, segdata: Any, tmp_path: Path, kind: str, mend: Callable[[Path, dict[str, Any]], None]
+    workspace: Path, segdata: Any, tmp_path: Path, kind: str, mend: Callable[..., None]
 ) -> None:
     wrong = samples(workspace)[0]
     before = read_alpha_of(open_workspace(workspace), wrong)
@@ -87,6 +88,9 @@ def test_a_wrong_label_goes_out_is_mended_and_comes_back(
     assert after["image_sha256"] == wrong["image_sha256"] and after["alpha_sha256"] != wrong["alpha_sha256"]
     again = segdata("ingest", "aisegment", "--json", cwd=workspace)
     assert again.json["sources"]["aisegment"]["changed"] == 0, "the source does not take the mended label back"
+    twice = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
+    assert twice.json["mended"] == {"changed": [], "same": 1, "skipped": []}, "twice is the same as once"
+    mend(folder, line, WIDER)
     stale = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
     assert "has changed since it was exported" in stale.json["mended"]["skipped"][0]["reason"]
     assert mends_of(open_workspace(workspace).catalog)[wrong["sample_id"]].replaces == wrong["alpha_sha256"]
@@ -101,6 +105,16 @@ def test_a_damaged_folder_and_a_path_that_leaves_it_are_refused(workspace: Path,
     (folder / "segdata.json").write_text(json.dumps(manifest))
     answer = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
     assert "leaves its folder" in answer.json["mended"]["skipped"][0]["reason"], answer.err
+
+
+def test_a_mask_that_leaves_its_image_is_refused_whatever_size_it_claims() -> None:
+    label = np.zeros((4, 4), np.uint8)
+    for told in (
+        {"left": "3", "top": "0", "width": "2", "height": "1", "rle": "0, 2"},
+        {"left": "0", "top": "0", "width": "100000", "height": "100000", "rle": "0, 10000000000"},
+    ):
+        with pytest.raises(ValueError, match="leaves the image"):
+            _draw_runs(label, told)
 
 
 def test_nothing_to_repair_says_so(workspace: Path, segdata: Any, tmp_path: Path) -> None:

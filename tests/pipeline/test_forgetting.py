@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from segdata.catalog import models
+from segdata.catalog.known_leaks import leaks_file
 from segdata.catalog.packing import pack_mask
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.splits import test_pin as pin_of
@@ -54,6 +55,7 @@ def leave_traces(session: Session, sample_id: str) -> dict[str, bytes]:
     made = {**row, **uris, "sample_id": COMPOSITE, "dataset": "composite", "kind": "composite", "parents": [parent]}
     catalog.merge("samples", rows_to_table("samples", [made]))
     atomic_write(catalog.files / "foregrounds" / "ab" / "key.zst", b"its colours")
+    atomic_write(leaks_file(catalog), f"{sample_id} looks like another".encode())
     kept = catalog.read("appearances", where=f"image_sha256 = '{row['image_sha256']}'").to_pylist()[0]
     return {"mask": mask, "thumbnail": kept["thumbnail"], "colours": b"its colours", "composite": COMPOSITE.encode()}
 

@@ -12,9 +12,11 @@ from segdata.report.versions import read_versions
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def said(name: str, verdict: str | None, reviewer: str, day: int, alpha: str = "a") -> dict[str, Any]:
-    hashes = {"image_sha256": "i", "alpha_sha256": alpha}
-    return {"sample_id": name, **hashes, "verdict": verdict, "reviewer": reviewer, "at": DAY + timedelta(days=day)}
+def said(
+    name: str, verdict: str | None, reviewer: str, day: int, alpha: str = "a", note: str | None = None
+) -> dict[str, Any]:
+    key = {"sample_id": name, "image_sha256": "i", "alpha_sha256": alpha}
+    return {**key, "verdict": verdict, "reviewer": reviewer, "at": DAY + timedelta(days=day), "note": note}
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -39,6 +41,14 @@ def test_a_verdict_on_other_bytes_and_a_note_alone_count_for_nothing() -> None:
     rows = [said("p/1", "hard", "kim", 1, alpha="old"), said("p/1", None, "kim", 2)]
     found = judged(rows, [sample("p/1")])
     assert (found.counted, found.stale) == ({}, 1)
+
+
+def test_notes_are_told_with_and_without_a_verdict_as_long_as_their_bytes_are_there() -> None:
+    rows = [
+        said("p/1", "hard", "kim", 1, note="hair"), said("p/1", None, "ben", 2, note="hat"),
+        said("p/1", None, "eve", 3, alpha="old", note="blur"),
+    ]  # fmt: skip
+    assert judged(rows, [sample("p/1")]).notes == {("p/1", "i", "a"): {"kim": "hair", "ben": "hat"}}
 
 
 def test_cases_come_stay_are_learned_and_go() -> None:

@@ -92,20 +92,28 @@ def test_cases_are_judged_on_the_page_and_come_into_the_catalog(
     page.write("=ben")
     page.run("document.querySelector('.chosen').scrollIntoView({block: 'center', behavior: 'instant'})")
     page.shot(SHOTS / "page-judged.png")
+    page.click("[data-review] [data-note]")
+    page.write("look again")  # on the last one a note alone; on the first one a note that comes after its verdict
+    page.click("#hard [data-case] h3")
+    page.click("[data-review] [data-note]")
+    page.write("hat")
+    page.click("h1")
+    assert told(page, "progress") == "3 of 4 reviewed", "a note is no verdict"
     told_json = saved(page, folder, "json", "verdicts.json")
     told_csv = saved(page, folder, "csv", "verdicts.csv")
     assert told(page, "saved") == "all saved"
     for line in told_csv.read_text("utf-8-sig").splitlines():
         assert not line.startswith(("=", '"=', "+", "-", "@")), line
     first = segdata("review", "--import", told_json, "--json", cwd=root)
-    assert first.json["verdicts"] == {"fine": 1, "hard": 1, "label_error": 1}, first.err
+    assert (first.json["verdicts"], first.json["remarks"]) == ({"fine": 1, "hard": 1, "label_error": 1}, 1), first.err
     second = segdata("review", "--import", told_csv, "--json", cwd=root)
-    assert (second.json["verdicts"], second.json["known"]) == ({}, 3), "the CSV says exactly the same"
+    assert (second.json["verdicts"], second.json["known"]) == ({}, 4), "the CSV says exactly the same"
     rows = hostile.workspace.catalog.read("verdicts").to_pylist()
     assert {(row["sample_id"], row["verdict"], row["reviewer"], row["note"] or None) for row in rows} == {
-        (HOSTILE[0], "label_error", "=ben", None),
+        (HOSTILE[0], "label_error", "=ben", "hat"),
         (HOSTILE[1], "hard", "=ben", None),
         (HOSTILE[2], "fine", "=ben", NOTE),
+        (HOSTILE[3], None, "=ben", "look again"),
     }
     assert page.run("typeof hacked") == "undefined", "text of the data was run"
     assert page.complaints == [] and page.went_outside() == []
@@ -145,6 +153,10 @@ def test_the_page_is_read_on_a_phone_and_on_paper(hostile: Any, page: Page) -> N
         assert page.run("document.documentElement.scrollWidth") <= width, "nothing sticks out to the side"
         page.shot(SHOTS / f"page-{name}.png", whole=True)
     page.call("Emulation.setEmulatedMedia", media="print")
+    page.resize(718, 1000)  # A4 with margins of a centimetre
+    assert page.run("document.documentElement.scrollWidth") <= 718, "nothing is cut off by the paper's edge"
+    assert page.run("[...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= e.clientWidth)")
+    assert page.run("[...document.querySelectorAll('.told > div')].every(e => e.offsetWidth > 120)"), "words stay whole"
     assert page.run("getComputedStyle(document.querySelector('[data-review]')).display") == "none"
     page.shot(SHOTS / "page-print.png", whole=True)
     for name in ("phone", "desk", "print"):

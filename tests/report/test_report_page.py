@@ -348,9 +348,15 @@ def test_two_reviewers_who_disagree_are_both_shown_and_the_last_one_wins(builder
 
 def test_every_figure_is_also_a_png(builder: Any) -> None:
     builder.whole_loop()
+    gap = {"slice": "holes $x$", "metric": "miou", "images": 4, "seeds": 3, "differs": True}
+    evidence = {"arms": [], "test": [{"differences": [gap | {"mean": 0.01, "low": 0.0, "high": 0.02}]}]}
+    told = {"proof": {"claim": "it helped", "seeds": 3, "evidence": evidence}}
+    builder.model("cccc", None, metrics=told | {"test": {}, "val": {}}, test_pin="another")
+    builder.selection("round2", "scorer-aaaa", {"aisegment/pool/00002": "hard"}, run_id=builder.run("mine-2", "mine"))
     result = run(builder.context(), ReportRecipe())
     names = {uri.rsplit("/", 1)[1] for uri in result.figures}
     assert {"rounds.png", "val-miou.png", "training-loss.png", "pool.png", "triage.png", "failure-modes.png"} <= names
+    assert {"since-the-last-round.png", "mined-minus-control.png"} <= names
     assert {"pool-1-aisegment-pool.png", "pool-2-portrait2000-test.png"} <= names
     for uri in result.figures:
         image = cv2.imread(str(builder.workspace.root / uri))

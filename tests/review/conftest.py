@@ -15,15 +15,15 @@ from tests.report.conftest import Builder
 RECIPE = '[review]\nreviewer = "kim"\n'
 
 
-def filled(root: Path, cases: int = 4) -> Builder:
-    """A workspace that was mined: so many cases, the second one a suspect label."""
+def filled(root: Path, cases: int = 4, last: str | None = None, why: str = "misses a gap") -> Builder:
+    """A workspace that was mined: so many cases, the second one a suspect label; the last one may have a name."""
     (root / "pipelines").mkdir(parents=True)
     (root / "pipelines" / "portrait.toml").write_text(RECIPE)
     builder = Builder(open_workspace(root))
-    names = builder.samples(cases)
+    names = builder.samples(cases if last is None else cases - 1) + ([] if last is None else [builder.sample(last)])
     scorer = builder.scores("aaaa", {name: 0.5 + 0.1 * index for index, name in enumerate(names)}, run_id="r")
     triage = {name: "suspect_label" if index == 1 else "hard" for index, name in enumerate(names)}
-    builder.selection("hard-1", scorer, triage, run_id=builder.run("r", "mine"))
+    builder.selection("hard-1", scorer, triage, run_id=builder.run("r", "mine"), why=why)
     builder.context()
     return builder
 

@@ -21,6 +21,7 @@ import pytest
 
 from segdata.review.environment import free_port
 from tests.chromium import CHROMIUM, Page, chromium
+from tests.review.conftest import filled
 
 pytestmark = [
     pytest.mark.browser,
@@ -29,6 +30,8 @@ pytestmark = [
 ]
 SHOTS = Path(os.environ.get("SEGDATA_SCREENSHOTS", Path(__file__).parents[2] / "build" / "screenshots"))
 BAR = "document.querySelector('#segdata-review')"
+HOSTILE = "aisegment/pool/<img src=x onerror=hacked=1>\u202e\x1b[31m\"'=cmd()3"
+"""The last case's name, and the reason of all."""
 PICTURE = "document.querySelector('#modal canvas, #modal img') !== null"
 
 
@@ -75,10 +78,22 @@ def listening(pid: int) -> set[str]:
     }
 
 
+def spoken_to(pid: int) -> set[str]:
+    """The addresses that a process and its children are connected with."""
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    return {one.raddr.ip for process in family for one in process.net_connections(kind="inet") if one.raddr}
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Any:
+    """Four cases, mined; the last one's name and every reason would do harm if anything ran them."""
+    return filled(tmp_path / "portraits", last=HOSTILE, why=HOSTILE)
+
+
 def test_verdicts_by_key_and_by_button_reach_the_catalog(
-    mined: Any, segdata: Any, segdata_entry: list[str], tmp_path: Path
+    hostile: Any, segdata: Any, segdata_entry: list[str], tmp_path: Path
 ) -> None:
-    root, port = mined.workspace.root, free_port()
+    root, port = hostile.workspace.root, free_port()
     with reviewing(segdata_entry, root, port) as command, chromium(tmp_path / "profile") as page:
         page.open(f"http://127.0.0.1:{port}/datasets/segdata-portraits?view=worst-first")
         settled(page, "0 of 4 reviewed", "open a case")
@@ -93,30 +108,32 @@ def test_verdicts_by_key_and_by_button_reach_the_catalog(
         page.click("#segdata-review [data-verdict=hard]")  # by button
         settled(page, "2 of 4", "pool/00002")
         page.press("3", alt=True)
-        settled(page, "3 of 4", "pool/00003")
+        settled(page, "3 of 4", "onerror=hacked=1>⟨U+202E⟩⟨U+001B⟩[31m")  # shown, and spelt out
         page.press("z", alt=True)  # undone: its case is open again, without a verdict
         settled(page, "2 of 4", "pool/00002")
         page.click("#segdata-review input")
         page.wait(f"document.activeElement === {BAR}.querySelector('input')", 10)
         page.write("<img src=x onerror=alert(1)> unclear hair")
-        page.press("4", alt=True)
-        settled(page, "3 of 4", "pool/00003")
+        page.click("#segdata-review [data-verdict=fine]")  # with the note, which nobody has sent before
+        settled(page, "3 of 4", "=cmd()3")
         time.sleep(1.0)  # the picture fades in
         page.shot(SHOTS / "app-case.png")
         assert page.went_outside() == [], "the App fetches nothing from elsewhere"
         assert page.run("document.querySelectorAll('#segdata-review img').length") == 0, "a note is never markup"
-        assert listening(command.pid) == {"127.0.0.1"}, "the App's server and mongod"
+        assert page.run("typeof hacked") == "undefined", "text of the data was run"
+        assert listening(command.pid) == spoken_to(command.pid) == {"127.0.0.1"}, "the App's server and mongod"
         pulled = segdata("review", "--pull", "--json", cwd=root)
         assert pulled.json["verdicts"] == {"fine": 1, "hard": 1, "label_error": 1}, pulled.err
         page.press("z", alt=True)  # what was pulled is not undone
         page.wait("document.body.innerText.includes('Nothing to undo')")
+        settled(page, "3 of 4", "=cmd()3")
         page.press("1", alt=True)
         settled(page, "4 of 4", "open a case")
         command.send_signal(signal.SIGINT)
         out, err = command.communicate(timeout=120)
     answer = json.loads(out)
     assert (command.returncode, answer["status"], answer["verdicts"]) == (0, "done", {"hard": 1}), err
-    rows = mined.workspace.catalog.read("verdicts").to_pylist()
+    rows = hostile.workspace.catalog.read("verdicts").to_pylist()
     told = {row["sample_id"][-1]: (row["verdict"], row["reviewer"], row["note"]) for row in rows}
     note = "<img src=x onerror=alert(1)> unclear hair"
     assert told == {
@@ -127,4 +144,4 @@ def test_verdicts_by_key_and_by_button_reach_the_catalog(
         image = cv2.imread(str(SHOTS / f"{name}.png"))
         assert image is not None and image.std() > 10, "a blank page"
     again = segdata("review", "--pull", "--json", cwd=root)
-    assert again.json["verdicts"] == {} and len(mined.workspace.catalog.read("verdicts")) == 4, "twice is once"
+    assert again.json["verdicts"] == {} and len(hostile.workspace.catalog.read("verdicts")) == 4, "twice is once"

@@ -68,6 +68,20 @@ def test_what_was_said_of_other_bytes_is_left_out() -> None:
     assert (second["verdicts"], second["disagree"], second["tags"]) == (["kim: hard", "ben: fine"], True, ["cap"])
 
 
+def test_the_newest_note_that_stands_is_shown_with_its_author_also_without_a_verdict() -> None:
+    chosen = Chosen("s", [sample("a"), sample("b")], {}, "s")
+    said = [
+        of("a", verdict="hard", reviewer="kim", at=NINE, note="hair"),
+        of("a", verdict="fine", reviewer="ben", at=NINE.replace(hour=10), note=None),
+        of("b", verdict=None, reviewer="kim", at=NINE, note="look"),
+        of("b", verdict=None, reviewer="ben", at=NINE.replace(hour=10), note="gone again"),
+        of("b", verdict=None, reviewer="ben", at=NINE.replace(hour=11), note=""),
+    ]
+    first, second = case_rows(chosen, {}, {}, said)
+    assert (first["verdict"], first["reviewer"], first["note"], first["noted_by"]) == ("fine", "ben", "hair", "kim")
+    assert (second["verdict"], second["note"], second["noted_by"]) == (None, "look", "kim")
+
+
 def test_lines_lie_beside_one_another_and_only_the_disagreement_is_a_surface() -> None:
     label = np.zeros((12, 12), bool)
     label[3:9, 3:9] = True

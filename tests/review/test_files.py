@@ -53,6 +53,11 @@ def test_the_apostrophe_before_a_formula_is_taken_away_again(tmp_path: Path) -> 
         ({"sample_id": "p/1", "verdict": "great", "at": NINE}, r"verdict 2: verdict 'great'; it is one of hard, label"),
         ({"verdict": "hard", "at": NINE}, r"verdict 2: it names no sample_id"),
         ({"sample_id": "p/1", "verdict": "hard", "at": "today"}, r"verdict 2: at is 'today'; a time like"),
+        ({"sample_id": "p/1", "verdict": "hard", "at": "9999-01-01T00:00:00Z"}, r"verdict 2: .* still to come"),
+        (
+            {"sample_id": "p/1", "verdict": "hard", "at": "0001-01-01T00:00:00+14:00"},
+            r"verdict 2: at is .* a time like",
+        ),
         ({"sample_id": 7, "verdict": "hard", "at": NINE}, r"verdict 2: sample_id is no text"),
     ],
 )
@@ -66,6 +71,7 @@ def test_a_mistake_is_located(tmp_path: Path, row: dict[str, object], told: str)
     ("text", "name", "told"),
     [
         ("{", "v.json", "not JSON"),
+        ("[" * 100_000, "v.json", "not JSON"),
         ('{"verdicts": []}', "v.json", "no file of verdicts"),
         (f'{{"format": "{FORMAT}", "verdicts": [1]}}', "v.json", "no list of objects"),
         ("a,b\n1,2\n", "v.csv", "the first line must name the columns"),

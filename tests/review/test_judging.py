@@ -27,10 +27,14 @@ def prepare(batch: Sequence[dict[str, Any]]) -> Iterable[tuple[str, Overlays]]:
 
 @pytest.fixture
 def dataset(fiftyone: Any, tmp_path: Path) -> Any:
-    """Three cases, none of them judged."""
-    from segdata.review.dataset import open_dataset, sync
+    """Three cases, none of them judged; the dataset is made once, which takes longer than most tests."""
+    from segdata.review.dataset import MARK, open_dataset, sync
 
-    opened = open_dataset(f"segdata-test-{next(NUMBERS)}", tmp_path, own=True)
+    opened = open_dataset("segdata-test", tmp_path, own=True)
+    opened.clear()
+    opened.delete_saved_views()
+    opened.info[MARK] = {"workspace": str(tmp_path)}
+    opened.save()
     sync(opened, [case(name, rank) for rank, name in enumerate("abc")], tmp_path, prepare, lambda done: None)
     return opened
 
@@ -99,8 +103,92 @@ def test_a_pull_finds_verdicts_notes_and_tags_and_what_was_pulled_stays(dataset:
     assert undo(dataset, "kim") == []
 
 
+def test_a_note_stays_its_authors_whoever_judges_after_them(dataset: Any) -> None:
+    from segdata.review.judging import annotate, judge, own_note
+    from segdata.review.pulling import judgements_of
+
+    key = ids(dataset)["a"]
+    judge(dataset, [key], "hard", "kim", note="hair")
+    judge(dataset, [key], "fine", "ben")
+    assert (own_note(dataset[key], "kim"), own_note(dataset[key], "ben")) == ("hair", "")
+    (one,) = judgements_of(dataset, {}, "ben")
+    assert (one.reviewer, one.verdict, one.note) == ("ben", "fine", None), "ben noted nothing"
+    annotate(dataset, key, "", "ben")
+    assert dataset[key]["note"] == "hair", "there is none of ben's to take away"
+    annotate(dataset, key, "", "kim")
+    (one,) = judgements_of(dataset, {}, "kim")
+    assert (one.reviewer, one.verdict, one.note) == ("kim", None, ""), "taken back, which is said"
+
+
+def test_the_bar_has_the_last_word_on_a_sample_that_was_tagged_before(dataset: Any) -> None:
+    from segdata.review.judging import judge
+    from segdata.review.pulling import judgements_of
+
+    key = ids(dataset)["a"]
+    tagged = dataset[key]
+    tagged.tags = ["fine"]
+    tagged.save()
+    judge(dataset, [key], "hard", "kim")
+    (one,) = judgements_of(dataset, {}, "kim")
+    assert (one.verdict, one.tags) == ("hard", ("fine",))
+    tagged.reload()
+    tagged.tags = ["fine", "drop"]
+    tagged.save()
+    first, second = judgements_of(dataset, {}, "kim")
+    assert (first.verdict, second.verdict) == ("hard", "drop") and first.at < second.at, "tagged after it, it counts"
+
+
+def test_what_was_said_of_a_label_that_was_mended_is_not_said_of_the_new_one(dataset: Any, tmp_path: Path) -> None:
+    from segdata.review.dataset import sync
+    from segdata.review.judging import judge, undo
+    from segdata.review.pulling import judgements_of
+
+    key = ids(dataset)
+    judge(dataset, [key["a"]], "label_error", "kim")
+    tagged = dataset[key["b"]]
+    tagged.tags = ["hat", "label error"]
+    tagged.save()
+    mended = [case(name, rank, alpha_sha256="mended") for rank, name in enumerate("ab")]
+    sync(dataset, mended, tmp_path, prepare, lambda done: None)
+    assert judgements_of(dataset, {}, "kim") == []
+    assert dataset[key["b"]].tags == ["hat"], "the user's own tag stays"
+    assert undo(dataset, "kim") == [], "nothing was done to the new bytes"
+    judge(dataset, [key["b"]], "fine", "kim")
+    (one,) = judgements_of(dataset, {}, "kim")
+    assert (one.alpha_sha256, one.verdict, one.tags) == ("mended", "fine", ("hat",))
+    assert undo(dataset, "kim") == [key["b"]]
+
+
+def test_what_the_user_saved_in_our_dataset_stays(dataset: Any) -> None:
+    from segdata.review.views import save_views
+
+    own = dataset.sort_by("sample_id", reverse=True)
+    dataset.save_view("failure: my own", own)
+    dataset.save_view("holes", own)
+    save_views(dataset, "hard-1", {"outline", "missed_hole"})
+    save_views(dataset, "hard-1", {"outline"})
+    assert dataset.load_saved_view("holes").values("sample_id") == ["c", "b", "a"], "theirs, though named as ours"
+    named = {name for name in dataset.list_saved_views() if name.startswith("failure: ")}
+    assert named == {"failure: my own", "failure: outline"}
+
+
+def test_a_dataset_of_an_older_segdata_gets_the_fields_it_lacks(dataset: Any, tmp_path: Path) -> None:
+    from segdata.review.dataset import open_dataset
+
+    dataset.delete_sample_field("noted_by")
+    assert "noted_by" in open_dataset(dataset.name, tmp_path, own=True).get_field_schema()
+
+
+def test_samples_that_the_catalog_has_no_more_go(dataset: Any) -> None:
+    from segdata.review.dataset import remove_others
+
+    assert remove_others(dataset, {"a", "c", "elsewhere"}) == 1
+    assert dataset.values("sample_id") == ["a", "c"]
+
+
 def test_a_second_opening_adds_only_what_is_new_and_shows_what_changed(dataset: Any, tmp_path: Path) -> None:
-    from segdata.review.dataset import save_views, sync
+    from segdata.review.dataset import sync
+    from segdata.review.views import save_views
 
     rows = [case("a", 0), case("b", 1, verdict="fine", verdicts=["ben: fine"]), case("d", 2, failure_mode="outline")]
     synced = sync(dataset, rows, tmp_path, prepare, lambda done: None)

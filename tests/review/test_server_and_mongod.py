@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from segdata.errors import DataError, UsageError
@@ -106,6 +107,7 @@ def test_an_open_database_is_joined_or_refused_and_a_dead_owners_is_taken_over(m
         with pytest.raises(UsageError, match=rf"open already, in process {os.getpid()}.*--pull works beside it"):
             open_database(place).__enter__()
         known = json.loads(place.address_file.read_text())
+        assert {one.laddr.ip for one in psutil.Process(known["mongod"]).net_connections()} == {ADDRESS}
         # As a review that was killed leaves it: its mongod runs on, and nobody owns it.
         ended = subprocess.Popen(["true"])
         ended.wait()

@@ -5,12 +5,12 @@
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const one = (selector, within = document) => within.querySelector(selector);
   const cards = all("[data-case]").map((element) => ({ element, ...JSON.parse(element.dataset.case) }));
-  const said = new Map();      // sample_id -> {verdict, note, at}: what was said on this page
+  const said = new Map();      // sample_id -> {verdict, note, at}: what was said on this page; a note may come alone
   const done = [];             // for undo: [sample_id, what was said before]
   let current = null, unsaved = false;
 
   // --- sort and filter -------------------------------------------------------------------------------------------
-  const verdictOf = (card) => (said.get(card.sample_id) || card).verdict || null;
+  const verdictOf = (card) => (said.get(card.sample_id) || card).verdict || card.verdict || null;
 
   function options(select, values) {
     for (const value of [...new Set(values.filter(Boolean))].sort()) {
@@ -86,7 +86,7 @@
   function select(card, scroll = true) {
     current = card;
     for (const other of cards) other.element.classList.toggle("chosen", other === card);
-    note.value = card ? (said.get(card.sample_id) || card).note || "" : "";
+    note.value = card ? (said.get(card.sample_id) || {}).note || "" : "";
     if (card && scroll) card.element.scrollIntoView({ block: "center" });
     tell();
   }
@@ -107,22 +107,34 @@
       chip.dataset.own = "";
       chip.className = "chip verdict";
       const own = said.get(name);
-      chip.textContent = own ? `you: ${own.verdict.replaceAll("_", " ")}` : "";
+      chip.textContent = own ? `you: ${(own.verdict || "a note").replaceAll("_", " ")}` : "";
       if (own) chips.append(chip); else chip.remove();
     }
   }
 
   function judge(verdict) {
     if (!current) return;
-    const name = current.sample_id;
-    done.push([name, said.get(name)]);
-    said.set(name, { verdict, note: note.value, at: new Date().toISOString() });
-    unsaved = true;
-    mark(name);
+    tellOf(current.sample_id, { verdict, note: note.value });
     next();
   }
 
+  // A note that comes after the verdict goes with it; one on a case that has none on this page goes alone.
+  function annotate() {
+    const own = current && said.get(current.sample_id);
+    if (!current || note.value === ((own || {}).note || "")) return;
+    tellOf(current.sample_id, { verdict: own ? own.verdict : null, note: note.value });
+    tell();
+  }
+
+  function tellOf(name, words) {
+    done.push([name, said.get(name)]);
+    said.set(name, { ...words, at: new Date().toISOString() });
+    unsaved = true;
+    mark(name);
+  }
+
   function next() {
+    annotate();
     const shown = shownCards();
     const start = current ? shown.indexOf(current) + 1 : 0;
     select([...shown.slice(start), ...shown.slice(0, start)].find((card) => !verdictOf(card)) || current);
@@ -141,7 +153,8 @@
   const columns = ["sample_id", "image_sha256", "alpha_sha256", "verdict", "reviewer", "note", "at"];
 
   function rows() {
-    return names.filter((name) => said.has(name)).map((name) => {
+    const told = (own) => own !== undefined && (own.verdict || own.note);
+    return names.filter((name) => told(said.get(name))).map((name) => {
       const card = cards.find((other) => other.sample_id === name), own = said.get(name);
       return { sample_id: name, image_sha256: card.image_sha256, alpha_sha256: card.alpha_sha256, ...own, reviewer: reviewer.value.trim() };
     });
@@ -169,9 +182,13 @@
     csv: () => save("verdicts.csv", "text/csv", "\ufeff" + [columns, ...rows().map((row) => columns.map((column) => row[column]))].map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n"),
   };
 
-  for (const button of buttons) button.addEventListener("click", () => judge(button.dataset.verdict));
+  note.addEventListener("change", annotate);
+  for (const button of buttons) {
+    button.addEventListener("click", () => judge(button.dataset.verdict));
+    button.addEventListener("mousedown", (event) => event.preventDefault());  // the note keeps the focus, and goes with the verdict
+  }
   for (const button of all("[data-act]", bar)) button.addEventListener("click", () => act[button.dataset.act]());
-  for (const card of cards) card.element.addEventListener("click", () => select(card, false));
+  for (const card of cards) card.element.addEventListener("click", () => { annotate(); select(card, false); });
   window.addEventListener("keydown", (event) => {
     if (!event.altKey || event.ctrlKey || event.metaKey || event.repeat) return;
     const digit = /^(?:Digit|Numpad)([1-4])$/.exec(event.code);

@@ -29,6 +29,9 @@
     #segdata-review meter { width: 110px; }`;
   document.head.append(style);
 
+  // What can't be seen is spelt out: a mark that turns the reading direction makes one name look like another.
+  const visible = (text) =>
+    text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (c) => `⟨U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
   const made = (name, text, parent) => {
     const element = document.createElement(name);
     element.textContent = text;
@@ -50,6 +53,8 @@
     made("kbd", key, one);
     one.title = title;
     one.addEventListener("click", () => act());
+    // The note keeps the focus, and goes with the verdict: else it would be sent first, and the verdict find us busy.
+    one.addEventListener("mousedown", (event) => event.preventDefault());
     return one;
   };
   const buttons = VERDICTS.map(([verdict, label, colour, title], index) => {
@@ -62,34 +67,66 @@
   note.placeholder = "Note";
   note.setAttribute("aria-label", "Note");
   button("Undo", "Alt+Z", "take the last one back", () => act("undo")).dataset.act = "undo";
-  button("Next", "Alt+N", "the next case without a verdict", () => act("next")).dataset.act = "next";
+  button("Next", "Alt+N", "the next case without a verdict", () => next()).dataset.act = "next";
   // The open case keeps the focus to itself and takes clicks beside it for its own: what happens in the bar stays there.
   for (const kind of ["focusin", "focusout", "mousedown", "mouseup", "pointerdown", "click"]) {
     bar.addEventListener(kind, (event) => event.stopPropagation());
   }
   document.body.append(bar);
 
-  let busy = false, shown = null, written = false;
+  let busy = false, noting = false, waiting = null, awaited = null, shown = null, written = false;
   const operate = (operator, params, callback) =>
     window.__foo__.executeOperator(`@segdata/review/${operator}`, params || {}, { callback });
 
-  // One act at a time: a key struck twice must not judge a case that nobody has looked at.
+  // One act at a time: a key struck twice must not judge a case that nobody has looked at. Only a note is waited for.
   function act(operator, params) {
-    if (busy) return;
+    if (busy) {
+      if (noting) waiting = [operator, params];
+      return;
+    }
     busy = true;
+    noting = operator === "note";
     bar.setAttribute("aria-busy", "true");
-    const release = setTimeout(() => { busy = false; }, 15000);
-    operate(operator, params, (answer) => {
+    const release = setTimeout(() => { busy = noting = false; }, 15000);
+    const done = (state) => {
       clearTimeout(release);
-      busy = false;
+      busy = noting = written = false;
       bar.removeAttribute("aria-busy");
-      written = false;
-      show(answer && answer.result);
+      show(state);
+      const then = waiting;
+      waiting = null;
+      if (then) act(...then);
+    };
+    operate(operator, params, (answer) => {
+      const state = answer && answer.result;
+      awaited = operator === "note" ? null : state && state.id;
+      if (awaited) settle(state, done);
+      else done(state);
+    });
+  }
+
+  // An answer names the case that the App is about to open. Until it has, a key would judge the case before.
+  function settle(state, done) {
+    show(state);
+    operate("state", {}, (answer) => {
+      const now = answer && answer.result;
+      if (awaited && busy && now && now.id !== awaited) setTimeout(() => settle(state, done), 200);
+      else done(now);
     });
   }
 
   function judge(index) {
     act("judge", { verdict: VERDICTS[index][0], ...(written && shown && shown.case ? { note: note.value } : {}) });
+  }
+
+  // By the id of its case: whoever leaves the note by a click has perhaps opened another one already.
+  function annotate() {
+    if (written && shown && shown.id) act("note", { id: shown.id, note: note.value });
+  }
+
+  function next() {
+    annotate();
+    act("next");
   }
 
   function show(state) {
@@ -100,9 +137,9 @@
     count.textContent = `${state.done} of ${state.total} reviewed`;
     meter.max = state.total || 1;
     meter.value = state.done;
-    name.textContent = state.case || (state.selected ? `${state.selected} selected` : "open a case, or Alt+N");
-    name.title = state.why || "";
-    words.textContent = (state.words || []).join(" · ");
+    name.textContent = state.case ? visible(state.case) : (state.selected ? `${state.selected} selected` : "open a case, or Alt+N");
+    name.title = visible(state.why || "");
+    words.textContent = visible((state.words || []).join(" · "));
     for (const one of buttons) one.setAttribute("aria-pressed", String(one.dataset.verdict === state.verdict));
     note.hidden = !state.case;
     if (!written) note.value = state.note || "";
@@ -115,7 +152,7 @@
   }
 
   note.addEventListener("input", () => { written = true; });
-  note.addEventListener("change", () => { if (written) act("note", { note: note.value }); });
+  note.addEventListener("change", annotate);
 
   window.addEventListener("keydown", (event) => {
     if (event.target === note && !event.altKey) { event.stopPropagation(); return; }
@@ -123,14 +160,21 @@
     const digit = /^(?:Digit|Numpad)([1-4])$/.exec(event.code);
     if (digit) judge(digit[1] - 1);
     else if (event.code === "KeyZ") act("undo");
-    else if (event.code === "KeyN") act("next");
+    else if (event.code === "KeyN") next();
     else return;
     event.preventDefault();
     event.stopPropagation();
   }, true);
-  // What is open changes by a click or a key, and by nothing else.
-  window.addEventListener("keyup", (event) => { if (event.target !== note) refresh(); }, true);
-  window.addEventListener("click", (event) => { if (!bar.contains(event.target)) refresh(); }, true);
+  // What is open changes by a click or a key, and by nothing else. Whoever goes elsewhere is not waited for.
+  window.addEventListener("keyup", (event) => {
+    if (/^(Arrow|Escape)/.test(event.code)) awaited = null;
+    if (event.target !== note) refresh();
+  }, true);
+  window.addEventListener("click", (event) => {
+    if (bar.contains(event.target)) return;
+    awaited = null;
+    refresh();
+  }, true);
   refresh();
   setTimeout(refresh, 3000);
 })();

@@ -1,0 +1,55 @@
+"""Mended labels stay, also those that were mended again, until their sample is forgotten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segdata.catalog.mends import drop_mends, folder_of, keep_mends, measured_anew, mends_of
+from segdata.catalog.tables import Catalog
+from segdata.errors import CatalogError
+from segdata.storage.files import sha256_of
+
+FIRST, SECOND, THIRD = (sha256_of(data) for data in (b"1", b"2", b"3"))
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    """One label that was mended three times, and another that was mended once, to the same bytes as one of these."""
+    catalog = Catalog(tmp_path)
+    for data, before in ((b"1", "source"), (b"2", FIRST), (b"3", SECOND)):
+        keep_mends(catalog, {"p/1": data}, {"p/1": before})
+    keep_mends(catalog, {"p/2": b"2"}, {"p/2": "other"})
+    return catalog
+
+
+def files(catalog: Catalog) -> set[str]:
+    return {path.stem for path in folder_of(catalog).glob("*.png")}
+
+
+def test_a_label_that_is_mended_again_keeps_all_that_it_was(catalog: Catalog) -> None:
+    mend = mends_of(catalog)["p/1"]
+    assert (mend.file, mend.replaces) == (f"{THIRD}.png", SECOND)
+    assert mend.earlier == (f"{FIRST}.png", f"{SECOND}.png")
+    assert files(catalog) == {FIRST, SECOND, THIRD}
+
+
+def test_what_versions_were_measured_on_is_known_until_they_are_measured_anew(catalog: Catalog) -> None:
+    assert {name: mend.measured for name, mend in mends_of(catalog).items()} == {"p/1": "source", "p/2": "other"}
+    measured_anew(catalog, {"p/1"})
+    assert {name: mend.measured for name, mend in mends_of(catalog).items()} == {"p/1": None, "p/2": "other"}
+    keep_mends(catalog, {"p/1": b"4"}, {"p/1": THIRD})
+    assert mends_of(catalog)["p/1"].measured == THIRD
+
+
+def test_a_forgotten_samples_labels_go_and_another_ones_stay(catalog: Catalog) -> None:
+    assert drop_mends(catalog, {"p/1", "p/unknown"}) == 1
+    assert files(catalog) == {SECOND}, "which is the other sample's too"
+    assert set(mends_of(catalog)) == {"p/2"}
+
+
+def test_a_damaged_index_is_named(catalog: Catalog) -> None:
+    (folder_of(catalog) / "index.json").write_text("{")
+    with pytest.raises(CatalogError, match=r"index\.json: can't be read"):
+        mends_of(catalog)
