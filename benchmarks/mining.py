@@ -1,6 +1,6 @@
 """How much of the network's own rate a whole `segdata mine` reaches, and what the plain way does, in one run.
 
-    python benchmarks/mining.py [--images 240] [--rounds 3] [--specs bisenet_resnet101:224 bisenet_lite0:320]
+    python benchmarks/mining.py [--images 384] [--rounds 3] [--specs bisenet_resnet101:224 bisenet_lite0:320]
 
 bare    the network alone, on batches that lie ready, in the same runtime and precision
 mine    `segdata mine` on a pool of photographs: decoding, network, scores, commits, selection, triage of a twentieth
@@ -8,7 +8,9 @@ plain   a DataLoader, the eager network in fp32, scikit-learn's metrics, pandas
 
 Rounds alternate; a rate is the median over rounds, the ratio that of each round's own rates. On a machine with other
 work on it only the processor's time tells anything: where all cores are busy, rates go as its inverse. Opening the
-network, once for a pool of any size, is left out and told apart; so is the contact sheet. Weights are random, which
+network, once for a pool of any size, is left out and told apart; so is the contact sheet. A pool of some hundred is
+mined, and a quarter of it: what the rest costs more is what an image costs in a pool of any size, `fixed_s` what comes
+on top once, and the rate is that of a pool of 34,000. Weights are random, which
 takes as long as others; what they answer is replaced by the outline of a person, since to score noise costs more.
 """
 
@@ -43,6 +45,7 @@ from segdata.storage.files import sha256_of
 SPECS = Path(__file__).resolve().parents[1] / "models"
 PHOTOS = Path(__file__).resolve().parents[1] / "../shared/data/portraits"
 BATCH = 8
+MANY = 34_000
 
 
 def pool(root: Path, photos: Path, count: int) -> list[dict[str, Any]]:
@@ -125,6 +128,16 @@ def mined(root: Path, folder: Path, rows: list[dict[str, Any]], runtime: Runtime
         return cost
 
 
+def of_many(work: Callable[[list[dict[str, Any]]], Cost], rows: list[dict[str, Any]]) -> tuple[Cost, float]:
+    """What an image costs in a pool of `MANY`, and the seconds of the processor that a pool of any size costs once."""
+    few, whole = rows[: len(rows) // 4], rows
+    some, all_ = ([cost * len(part) for cost in work(part)] for part in (few, whole))
+    each = [(more - less) / (len(whole) - len(few)) for less, more in zip(some, all_, strict=True)]
+    once = [less - one * len(few) for less, one in zip(some, each, strict=True)]
+    clock, processor = (one + fixed / MANY for one, fixed in zip(each, once, strict=True))
+    return (clock, processor), once[1]
+
+
 def plain(folder: Path, rows: list[dict[str, Any]], side: int) -> Cost:
     """The plain way."""
     import pandas as pd
@@ -172,10 +185,14 @@ def compare(root: Path, rows: list[dict[str, Any]], wanted: str, rounds: int, wi
     runtime = Answering(open_for_many(folder, how, precision), int(side))
     opening = time.perf_counter() - start
     mined(root, folder, rows[: 4 * BATCH], runtime)  # to warm up
-    works: dict[str, Callable[[], Cost]] = {
-        "bare": lambda: bare(runtime, int(side), len(rows)),
-        "mine": lambda: mined(root, folder, rows, runtime),
-    }
+    fixed: list[float] = []
+
+    def mine_of_many() -> Cost:
+        cost, once = of_many(lambda some: mined(root, folder, some, runtime), rows)
+        fixed.append(once)
+        return cost
+
+    works: dict[str, Callable[[], Cost]] = {"bare": lambda: bare(runtime, int(side), len(rows)), "mine": mine_of_many}
     if with_plain:
         works["plain"] = lambda: plain(folder, rows[: max(16, len(rows) // 6)], int(side))
     costs: dict[str, list[Cost]] = {work: [] for work in works}
@@ -199,6 +216,7 @@ def compare(root: Path, rows: list[dict[str, Any]], wanted: str, rounds: int, wi
             work: round(1 / statistics.median(c for c, _ in found), 1) for work, found in costs.items()
         },
         "processor_ms": {work: round(1e3 * statistics.median(p for _, p in found), 1) for work, found in costs.items()},
+        "fixed_s": round(statistics.median(fixed), 2),
         "rates": ratios,
         "peak_mib_after_each_round": peaks,
     }
@@ -206,7 +224,7 @@ def compare(root: Path, rows: list[dict[str, Any]], wanted: str, rounds: int, wi
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=240)
+    parser.add_argument("--images", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--specs", nargs="+", default=["bisenet_resnet101:224", "bisenet_lite0:320"])
     parser.add_argument("--photos", type=Path, default=PHOTOS)

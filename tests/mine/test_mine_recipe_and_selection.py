@@ -1,10 +1,14 @@
 """The predicate: what it may say, what it selects, and in which order."""
 
+import tracemalloc
+
+import numpy as np
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from segdata.catalog.schemas import SAMPLES, SCORES
+from segdata.catalog.keys import COLUMNS
+from segdata.catalog.schemas import SAMPLES, SCORES, rows_to_table
 from segdata.errors import RecipeError
 from segdata.mine.recipe import MineRecipe
 from segdata.mine.selection import check_recipe, select_cases, selection_name
@@ -149,3 +153,35 @@ def test_every_part_of_the_choice_changes_the_name():
     recipes = [MineRecipe(), MineRecipe(by="sad"), MineRecipe(quantile=0.1), MineRecipe(budget=5)]
     recipes.append(MineRecipe(budget=5, diverse=True))
     assert len({selection_name("a" * 16, recipe) for recipe in recipes}) == len(recipes)
+
+
+def test_a_score_of_other_bytes_or_of_no_sample_selects_nothing_and_a_background_without_alpha_is_found():
+    keys = [("a", "0", "0"), ("b", "0", None), ("c", "0", "0")]
+    samples = [dict(zip(COLUMNS, key, strict=True)) for key in keys]
+    scored = [("a", "0", "1"), ("b", "0", None), ("d", "0", "0"), ("c", "0", "0")]
+    scores = [{**dict(zip(COLUMNS, key, strict=True)), "miou": 0.5} for key in scored]
+    tables = rows_to_table("samples", samples), rows_to_table("scores", scores)
+    assert select_cases(*tables, MineRecipe())["sample_id"].to_pylist() == ["b", "c"]
+
+
+def test_where_both_tables_have_a_column_the_scores_one_counts():
+    samples = rows_to_table("samples", [{"sample_id": "a", "status": "present", "run_id": "ingest"}])
+    scores = rows_to_table("scores", [{"sample_id": "a", "status": "scored", "run_id": "mine", "miou": 0.1}])
+    case = select_cases(samples, scores, MineRecipe(where="status = 'scored'")).to_pylist()[0]
+    assert (case["status"], case["run_id"]) == ("scored", "mine")
+
+
+def test_what_is_not_selected_never_becomes_a_row_in_python():
+    count = 20_000
+    ids = pa.array([f"pool/{number:05d}" for number in range(count)])
+    miou = pa.array(np.where(np.arange(count) % 1000 == 0, 0.5, 0.9), pa.float32())
+    tables = [
+        pa.table([columns.get(field.name, pa.nulls(count, field.type)) for field in schema], schema=schema)
+        for schema, columns in ((SAMPLES, {"sample_id": ids}), (SCORES, {"sample_id": ids, "miou": miou}))
+    ]
+    tracemalloc.start()
+    try:
+        assert select_cases(*tables, MineRecipe(quantile=0.5)).num_rows == 20
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000  # as dictionaries they take a hundred
+    finally:
+        tracemalloc.stop()
