@@ -19,10 +19,8 @@ from typing import TypeVar
 from segdata.errors import DataError
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-_LARGEST_OF_A_HEAP, _KEPT_BYTES = (
-    32 << 20,
-    1 << 30,
-)  # what is larger than the first goes back to the system all the same
+_LARGEST_OF_A_HEAP = 32 << 20  # what is larger goes back to the system all the same
+_KEPT_BYTES = 1 << 30
 
 S = TypeVar("S")
 R = TypeVar("R")
