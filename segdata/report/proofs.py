@@ -10,7 +10,13 @@ from segdata.report.text import finite, json_object
 
 Row = dict[str, Any]
 
-_COLUMNS = ("miou_image", "miou_dataset", "boundary_iou", "hole_recall")
+_COLUMNS = {
+    "miou_image": "mIoU, images",
+    "miou_dataset": "mIoU, pixels",
+    "boundary_iou": "boundary IoU",
+    "hole_recall": "hole recall",
+}
+_METRICS = {"miou": "mIoU", "boundary_iou": "boundary IoU", "hole_recall": "hole recall"}
 _ENOUGH_SEEDS = 3
 
 
@@ -101,7 +107,7 @@ def _proof_of(name: str, told: Mapping[str, Any]) -> Proof:
     gaps = tuple(
         Gap(
             slice=str(one["slice"]),
-            metric=str(one["metric"]),
+            metric=_METRICS.get(str(one["metric"]), str(one["metric"])),
             images=int(one["images"]),
             mean=float(one["mean"]),
             low=float(one["low"]),
@@ -114,4 +120,4 @@ def _proof_of(name: str, told: Mapping[str, Any]) -> Proof:
         )
         for one in shown
     )
-    return Proof(name, _COLUMNS, sides, gaps, int(told["seeds"]), str(told["claim"]))
+    return Proof(name, tuple(_COLUMNS.values()), sides, gaps, int(told["seeds"]), str(told["claim"]))
