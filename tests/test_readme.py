@@ -89,16 +89,15 @@ def opened_and_ended(workspace: Path) -> None:
         return
     call = [sys.executable, "-c", "from segdata.cli.main import entry; entry()", "review", "--no-browser", "--json"]
     port = free_port()
-    process = subprocess.Popen(
-        [*call, "--port", str(port)], cwd=workspace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    heard = []
-    for line in process.stderr:
-        heard.append(line)
-        if f"http://127.0.0.1:{port}/" in line:
-            process.send_signal(signal.SIGINT)
-    assert process.wait() == 0, "".join(heard)
+    call += ["--port", str(port)]
+    with subprocess.Popen(call, cwd=workspace, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        heard = []
+        for line in process.stderr:
+            heard.append(line)
+            if f"http://127.0.0.1:{port}/" in line:
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 0, "".join(heard)
 
 
 def reviews() -> bool:
