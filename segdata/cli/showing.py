@@ -129,8 +129,8 @@ def _show_plan(result: Mapping[str, Any]) -> None:
         say("Nothing is ingested yet, so no numbers are known: run segdata ingest, and ask again.")
     else:
         say(
-            f"About {result['estimated_seconds'] / 60:.0f} minutes, by {result['estimated_by']}, if every round is gone "
-            f"through and {result['assumed_hard_share']:.0%} of the pool is hard."
+            f"About {result['estimated_seconds'] / 60:.0f} minutes, by {result['estimated_by']}, if every round is "
+            f"gone through and {result['assumed_hard_share']:.0%} of the pool is hard."
         )
     if result["review"]:
         say("After each mining it waits until somebody has given a verdict; the same command then goes on.")
