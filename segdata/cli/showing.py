@@ -120,15 +120,18 @@ def _show_plan(result: Mapping[str, Any]) -> None:
                 step["samples"],
                 step["epochs"],
                 step["times"],
-                "done" if step["done"] else f"{step['seconds'] / 60:.1f}",
+                "done" if step["done"] else f"{step['seconds'] / 60:.1f}" if step["samples"] else "?",
             )
             for step in result["plan"]
         ],
     )
-    say(
-        f"About {result['estimated_seconds'] / 60:.0f} minutes, by {result['estimated_by']}, if every round is gone "
-        f"through and {result['assumed_hard_share']:.0%} of the pool is hard."
-    )
+    if result["estimated_seconds"] is None:
+        say("Nothing is ingested yet, so no numbers are known: run segdata ingest, and ask again.")
+    else:
+        say(
+            f"About {result['estimated_seconds'] / 60:.0f} minutes, by {result['estimated_by']}, if every round is "
+            f"gone through and {result['assumed_hard_share']:.0%} of the pool is hard."
+        )
     if result["review"]:
         say("After each mining it waits until somebody has given a verdict; the same command then goes on.")
 

@@ -56,10 +56,11 @@ class Forecast:
     hard_share: float
 
     def to_json(self) -> dict[str, Any]:
-        """The keys that `run --dry-run --json` has."""
+        """The keys that `run --dry-run --json` has; `estimated_seconds` is null where nothing is ingested yet."""
+        known = any(step.samples for step in self.steps)
         return {
             "plan": [asdict(step) for step in self.steps],
-            "estimated_seconds": round(sum(step.seconds for step in self.steps), 1),
+            "estimated_seconds": round(sum(step.seconds for step in self.steps), 1) if known else None,
             "estimated_by": self.measured_by,
             "assumed_hard_share": round(self.hard_share, 4),
         }

@@ -11,6 +11,7 @@ import pytest
 
 from segdata.catalog.schemas import rows_to_table
 from segdata.cli.showing import show_run, show_trained
+from segdata.pipeline.forecast import Forecast, Step
 
 Open = Callable[..., Any]
 
@@ -57,3 +58,13 @@ def test_a_plan_says_that_it_waits_and_what_a_retraining_would_be_of(capsys: pyt
     told = capsys.readouterr().out
     assert "40 samples would be trained on, 10 of them mined; 2 leaks and 0 of other licences left out." in told
     assert "3 hard cases are one too many for retrain.hard_share" in told
+
+
+def test_of_an_empty_catalog_no_time_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    empty = Forecast((Step("first training", 0, 6, 1, 0.0),), "a step", 0.1).to_json()
+    assert empty["estimated_seconds"] is None
+    show_run({**empty, "review": False})
+    told = capsys.readouterr().out
+    assert "run segdata ingest, and ask again" in told
+    assert "first training" in told and "About" not in told
+    assert Forecast((Step("first training", 9, 6, 1, 30.0),), "a step", 0.1).to_json()["estimated_seconds"] == 30.0
