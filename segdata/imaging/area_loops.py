@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-SHRINK = "void(u1[:,::1], i4[:,::1], f4[:,::1], i4[:,::1], f4[:,::1], u1[:,::1])"
+SHRINK = "void(Array(u1, 2, 'C', readonly=True), i4[:,::1], f4[:,::1], i4[:,::1], f4[:,::1], u1[:,::1])"
 
 
 def shrink_loop(rows, places_down, shares_down, places_across, shares_across, out):  # type: ignore[no-untyped-def]  # numba

@@ -65,7 +65,7 @@ def select_cases(samples: pa.Table, scores: pa.Table, recipe: MineRecipe) -> pa.
 def _statement(recipe: MineRecipe) -> str:
     """One SELECT over `samples` and `scores`; a row of which the predicate speaks is one of `rows`, as it was checked.
 
-    With q of n values the quantile takes those whose rank is at most ceil(q n): more only where equal.
+    With q of n values the quantile takes those of rank ceil(q n) at most: more only where equal. Nulls rank behind.
     """
     by, descending = recipe.by.removeprefix("-"), " DESC" if recipe.by.startswith("-") else ""
     order = f"{by}{descending} NULLS LAST"
@@ -74,7 +74,7 @@ def _statement(recipe: MineRecipe) -> str:
     worst = ""
     if recipe.quantile is not None:
         most = f"ceil({recipe.quantile!r}::DOUBLE * count({by}) OVER ())"
-        worst = f"QUALIFY {by} IS NOT NULL AND rank() OVER (ORDER BY {order}) <= {most}"
+        worst = f"QUALIFY rank() OVER (ORDER BY {order}) <= {most}"
     return (
         f"WITH pairs AS (SELECT {columns} FROM samples JOIN scores ON {same}), rows AS (SELECT * FROM pairs {worst}) "
         f"SELECT * FROM rows WHERE ({recipe.where}\n) "

@@ -9,6 +9,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from segdata.catalog.schemas import rows_to_table
@@ -130,8 +132,6 @@ def test_a_copy_of_a_test_image_stays_out_and_is_named(house: House, change: Any
 
 
 def minable_of(house: House) -> tuple[list[str], int]:
-    import pyarrow.parquet as pq
-
     folder = house.root / "version"
     folder.mkdir(exist_ok=True)
     trained = house.workspace.catalog.read("samples", ["sample_id", "image_sha256", "alpha_sha256"], "split = 'train'")
@@ -145,6 +145,23 @@ def test_what_was_trained_on_is_not_mined_nor_are_its_copies(house: House) -> No
     eligible, skipped = minable_of(house)
     assert eligible == ["a/pool/0", "a/pool/1", "a/pool/2"]
     assert skipped == 1
+
+
+def test_what_was_trained_on_is_known_by_its_bytes_where_its_old_id_is_gone(house: House, tmp_path: Path) -> None:
+    training = [{"sample_id": "an/older/name", "image_sha256": "a/pool/1", "alpha_sha256": "a"}]
+    (tmp_path / "model").mkdir()
+    pq.write_table(pa.Table.from_pylist(training), tmp_path / "model" / "training.parquet")
+    eligible, skipped = minable(house.workspace, tmp_path / "model")
+    assert (eligible["sample_id"].to_pylist(), skipped) == (["a/pool/0", "a/pool/2"], 1)
+
+
+def test_what_a_reviewer_judged_is_not_mined_again_unless_hard_or_of_other_bytes_by_now(house: House) -> None:
+    house.judge("a/pool/0", "fine")
+    house.judge("a/pool/1", "hard")
+    house.judge("a/pool/2", "label_error")
+    assert minable_of(house) == (["a/pool/1"], 2)
+    house.add("a/pool/2", "pool", picture(12), alpha_sha256="mended")
+    assert minable_of(house) == (["a/pool/1", "a/pool/2"], 1)
 
 
 def test_a_composite_needs_parents_that_are_as_they_were(house: House) -> None:

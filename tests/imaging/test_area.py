@@ -51,6 +51,13 @@ def test_a_view_is_read_as_it_looks():
     assert np.array_equal(shrink_by_area(image[:, ::-1], (7, 11)), shrink_by_area(image, (7, 11))[:, ::-1])
 
 
+def test_an_array_that_may_not_be_written_is_read_like_any_other():
+    image = np.random.default_rng(0).integers(0, 256, (30, 20, 3), np.uint8)
+    before = shrink_by_area(image, (7, 11))
+    image.flags.writeable = False
+    assert np.array_equal(shrink_by_area(image, (7, 11)), before)
+
+
 def test_nothing_grows_and_nothing_but_bytes_is_taken():
     with pytest.raises(PixelError, match=r"expected uint8 of at least 5x2, got \(4, 4\) uint8"):
         shrink_by_area(np.zeros((4, 4), np.uint8), (5, 2))
