@@ -80,8 +80,12 @@ def fill(workspace: Workspace, cases: int) -> None:
     catalog.merge("selections", rows_to_table("selections", selected))
 
 
-def opened(workspace: Workspace, cases: int) -> dict[str, Any]:
-    """A review in a process of its own, looked at with Chromium, three cases judged by key; seconds of each part."""
+def opened(workspace: Workspace, cases: int, known: int) -> dict[str, Any]:
+    """A review in a process of its own, looked at with Chromium, three cases judged by key after those that are known.
+
+    Returns:
+        Seconds: until all is imported, until the server is up, until pictures are seen; of a verdict and the next case.
+    """
     port = free_port()
     code = "from benchmarks.review import review; review()"
     call = [sys.executable, "-c", code, str(workspace.root), str(port), str(cases)]
@@ -100,7 +104,7 @@ def opened(workspace: Workspace, cases: int) -> dict[str, Any]:
             page.open(line.split()[-1])
             page.wait("document.body.innerText.includes('missed_hole')", 300)  # beside a picture of the grid
             seen = time.perf_counter()
-            judged = [judge(page, number) for number in range(4)]
+            judged = [judge(page, known + number, bool(number)) for number in range(4)]
     finally:
         process.terminate()
         told = process.stdout.read().strip().splitlines()
@@ -109,10 +113,10 @@ def opened(workspace: Workspace, cases: int) -> dict[str, Any]:
     return {**{name: round(value, 2) for name, value in parts.items()}, **json.loads(told[-1])}
 
 
-def judge(page: Page, number: int) -> float:
-    """Seconds until a key's verdict has brought the next case; before the first one, until the first case is open."""
+def judge(page: Page, number: int, verdict: bool) -> float:
+    """Seconds until a key, for a verdict or for going on, has brought case `number`, the first without one."""
     began = time.perf_counter()
-    page.press("1" if number else "n", alt=True)
+    page.press("1" if verdict else "n", alt=True)
     bar = "document.querySelector('#segdata-review')"
     page.wait(f"{bar}.innerText.includes('{number} of ') && {bar}.innerText.includes('aisegment/{number:06d}')", 300)
     page.wait(f"!{bar}.hasAttribute('aria-busy')")
@@ -165,8 +169,9 @@ def main() -> None:
         workspace = open_workspace(Path(folder))
         fill(workspace, cases)
         print(f"overlays of one case: {overlay_rate(workspace):.0f} cases/s, one thread")
-        for title, limit in (("first opening", cases * 9 // 10), ("a tenth more", cases), ("nothing new", cases)):
-            print(f"{title}, {limit} cases: {opened(workspace, limit)}", flush=True)
+        for number, title in enumerate(("first opening", "a tenth more", "nothing new")):
+            limit = cases if number else cases * 9 // 10
+            print(f"{title}, {limit} cases: {opened(workspace, limit, 3 * number)}", flush=True)
 
 
 if __name__ == "__main__":

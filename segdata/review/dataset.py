@@ -119,7 +119,7 @@ def sync(
     done = 0
     for batch in _batches(new):
         samples = [_sample(row, media, drawn) for row, (media, drawn) in zip(batch, prepare(batch), strict=True)]
-        dataset.add_samples(samples, dynamic=False, progress=False)
+        dataset.add_samples(samples, expand_schema=False, progress=False)  # every field is declared
         told(done := done + len(batch))
     for batch in _batches(changed):
         _update(dataset, batch, list(prepare(batch)), there)

@@ -28,7 +28,9 @@ class State(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
         return foo.OperatorConfig(name="state", label="Review: state", unlisted=True)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """What the bar asks for after each click and key."""
+        """What the bar asks for after each click and key; `brief` asks for the open case's id alone, which is quick."""
+        if ctx.params.get("brief"):
+            return {"id": ctx.current_sample}
         return _state(ctx, ctx.current_sample)
 
 

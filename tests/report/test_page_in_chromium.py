@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import time
@@ -102,8 +103,9 @@ def test_cases_are_judged_on_the_page_and_come_into_the_catalog(
     told_json = saved(page, folder, "json", "verdicts.json")
     told_csv = saved(page, folder, "csv", "verdicts.csv")
     assert told(page, "saved") == "all saved"
-    for line in told_csv.read_text("utf-8-sig").splitlines():
-        assert not line.startswith(("=", '"=', "+", "-", "@")), line
+    cells = [cell for row in csv.reader(told_csv.open(encoding="utf-8-sig", newline="")) for cell in row]
+    assert {"'=ben", f"'{NOTE}"} <= set(cells), "text, to a spreadsheet"
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
     first = segdata("review", "--import", told_json, "--json", cwd=root)
     assert (first.json["verdicts"], first.json["remarks"]) == ({"fine": 1, "hard": 1, "label_error": 1}, 1), first.err
     second = segdata("review", "--import", told_csv, "--json", cwd=root)

@@ -26,7 +26,8 @@
     #segdata-review kbd { font: 12px ui-monospace, monospace; opacity: 0.75; margin-left: 6px; }
     #segdata-review input { font: inherit; width: 12em; color: inherit; background: #15171a; border: 1px solid #565a61;
       border-radius: 6px; padding: 6px 9px; }
-    #segdata-review meter { width: 110px; }`;
+    #segdata-review meter { width: 110px; }
+    body:has(#segdata-review:not([hidden])) [data-cy="modal"] { box-sizing: border-box; padding-bottom: 96px; }`;
   document.head.append(style);
 
   // What can't be seen is spelt out: a mark that turns the reading direction makes one name look like another.
@@ -108,10 +109,13 @@
   // An answer names the case that the App is about to open. Until it has, a key would judge the case before.
   function settle(state, done) {
     show(state);
-    operate("state", {}, (answer) => {
+    operate("state", { brief: true }, (answer) => {
       const now = answer && answer.result;
       if (awaited && busy && now && now.id !== awaited) setTimeout(() => settle(state, done), 200);
-      else done(now);
+      else {
+        done(state);
+        if (!awaited) refresh();
+      }
     });
   }
 
