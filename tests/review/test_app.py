@@ -105,6 +105,13 @@ def test_verdicts_by_key_and_by_button_reach_the_catalog(
         page.wait(PICTURE)
         page.press("2", alt=True)  # label error, by key: and on to the next
         settled(page, "1 of 4", "pool/00001")
+        page.click("#segdata-review input")
+        page.wait(f"document.activeElement === {BAR}.querySelector('input')", 10)
+        page.write("later")
+        page.press("n", alt=True)  # the note is kept, then the next case opened; and an undo takes the note back
+        settled(page, "1 of 4", "pool/00002")
+        page.press("z", alt=True)
+        settled(page, "1 of 4", "pool/00001")
         page.click("#segdata-review [data-verdict=hard]")  # by button
         settled(page, "2 of 4", "pool/00002")
         page.press("3", alt=True)
