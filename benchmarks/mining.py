@@ -118,8 +118,10 @@ def mined(root: Path, folder: Path, rows: list[dict[str, Any]], runtime: Runtime
     """A whole mine into an empty catalog, with a network that is open already."""
     with tempfile.TemporaryDirectory(dir=root) as catalog:
         context = RunContext(Workspace(root, Catalog(Path(catalog))), "bench", workers=2)
-        recipe = MineRecipe(where="true", budget=max(1, len(rows) // 20), runtime=runtime.name,
-                            precision=runtime.precision, batch=BATCH, sheet=0)  # type: ignore[arg-type]  # fmt: skip
+        way = {"runtime": runtime.name, "precision": runtime.precision}
+        recipe = MineRecipe.model_validate(
+            {"where": "true", "budget": max(1, len(rows) // 20), "batch": BATCH, "sheet": 0, **way}
+        )
         samples = rows_to_table("samples", rows)
         took = stopwatch(len(rows))
         result = mine(context, recipe, folder, samples, 0, opener=lambda *_: runtime)
@@ -148,7 +150,7 @@ def plain(folder: Path, rows: list[dict[str, Any]], side: int) -> Cost:
     spec, network = read_spec(folder), load_network(folder)
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (spec.mean, spec.std))
 
-    class Pool(Dataset):  # type: ignore[type-arg]
+    class Pool(Dataset[Any]):
         def __len__(self) -> int:
             return len(rows)
 

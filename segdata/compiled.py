@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _COMPILING = Lock()
 
@@ -33,3 +35,11 @@ def _compiled(loop: Callable[..., Any], signature: str, fastmath: bool) -> Calla
         compiled = njit(signature, nogil=True, fastmath=fastmath)(loop)
     result: Callable[..., Any] = compiled
     return result
+
+
+def called_by_loops(function: F) -> F:
+    """A function of arrays and numbers that compiled loops may call: it is compiled with each of them."""
+    from numba.extending import register_jitable
+
+    registered: F = register_jitable(function)
+    return registered

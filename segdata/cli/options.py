@@ -119,6 +119,6 @@ def with_common_options(function: Callable[..., None]) -> Callable[..., None]:
         function(Common(**values), **given)
 
     keyword = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
-    command.__signature__ = inspect.Signature([*keyword, *shared])  # type: ignore[attr-defined]  # read by inspect
+    command.__signature__ = inspect.Signature([*keyword, *shared])  # type: ignore[attr-defined]  # inspect looks for it
     command.__annotations__ = {p.name: p.annotation for p in [*keyword, *shared]}
     return command

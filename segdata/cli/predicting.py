@@ -16,7 +16,7 @@ _PANEL = "What is made of each photo"
 _SHOWN = 10
 
 
-def predict(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
+def predict(  # noqa: PLR0913, PLR0917  # each argument is an option
     common: Common,
     paths: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
     out: Annotated[Path, typer.Option(help="The folder to write to.")],

@@ -167,7 +167,7 @@ def train(
     execute(common, "train", lambda session: commands.train(session, as_of), show_trained, options)
 
 
-def mine(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
+def mine(  # noqa: PLR0913, PLR0917  # each argument is an option
     common: Common,
     where: Annotated[str | None, typer.Option(help="What is hard: one boolean expression over the scores.")] = None,
     quantile: Annotated[float | None, typer.Option(help="Only the worst share of what was scored, as 0.05.")] = None,
@@ -245,7 +245,7 @@ def what_next(result: Mapping[str, Any]) -> str:
     return "segdata report, to look at them; segdata retrain, to train on the hard ones."
 
 
-def retrain(  # noqa: PLR0913, PLR0917  # an argument is an option of the command
+def retrain(  # noqa: PLR0913, PLR0917  # each argument is an option
     common: Common,
     selection: Annotated[str | None, typer.Option(help="A selection's name.", show_default="the newest")] = None,
     model: _Model = None,

@@ -149,7 +149,8 @@ def _paint_person(canvas: Canvas, person: Person, light: Light, rng: np.random.G
     frame = Frame(person.x, person.y, person.unit_px)
     head = frame.turned(float(np.radians(person.roll_deg)), (0.0, 1.15))
     if "up" in person.pose and rng.random() < 0.45:  # the raised hand goes to the head: a gap beside the ear
-        person = replace(person, pose=tuple("head" if pose == "up" else pose for pose in person.pose))  # type: ignore[arg-type]  # two stay two
+        left, right = person.pose
+        person = replace(person, pose=("head" if left == "up" else left, "head" if right == "up" else right))
     sitting = Sitting(canvas, person, frame, head, light)
     paint_back_hair(sitting, rng)
     paint_trunk(sitting, rng)

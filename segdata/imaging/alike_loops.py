@@ -1,7 +1,7 @@
 """The loops of `alike`, as numba compiles them: over plain arrays, with results written into arrays that are handed in.
 
-They carry no annotations, since numba takes its types from the signatures below; `alike` is what is to be called, and
-its docstrings say what comes out.
+Numba takes its types from the signatures below, and the annotations are for readers; `alike` is what is to be called,
+and its docstrings say what comes out.
 """
 
 from __future__ import annotations
@@ -9,9 +9,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba.extending import register_jitable
+from numpy.typing import NDArray
 
+from segdata.compiled import called_by_loops
 from segdata.imaging.appearance import EVEN, LENGTH, SIDE
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Greys = NDArray[np.uint8]
+Indices = NDArray[np.int32]
+Flags = NDArray[np.bool_]
 
 LANES = 256
 """Signatures are compared so many at a time: 25 of these rows fit the first cache."""
@@ -24,7 +31,15 @@ SIMILARITIES = "void(u1[:,:,::1],u1[:,:,::1],i4[::1],i4[::1],b1[::1],f8[:,::1],f
 FIT = "f8(f4[:,::1],f4[:,::1],f8[::1],i8)"
 
 
-def propose_loop(windows, wholes, least, found_windows, found_wholes, scores, mirrored):  # type: ignore[no-untyped-def]  # numba
+def propose_loop(
+    windows: Floats,
+    wholes: Floats,
+    least: float,
+    found_windows: Indices,
+    found_wholes: Indices,
+    scores: Floats,
+    mirrored: Flags,
+) -> int:
     """Even and odd part of each dot product: their sum is the plain picture's, their difference the mirrored one's."""
     count = 0
     even, odd = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
@@ -50,8 +65,8 @@ def propose_loop(windows, wholes, least, found_windows, found_wholes, scores, mi
     return count
 
 
-@register_jitable
-def _add_products(query, block, start, stop, total):  # type: ignore[no-untyped-def]  # numba
+@called_by_loops
+def _add_products(query: Floats, block: Floats, start: int, stop: int, total: Floats) -> None:
     """Three products at a time: a sum that stays in a register for longer."""
     row = start
     while row + 3 <= stop:
@@ -66,7 +81,9 @@ def _add_products(query, block, start, stop, total):  # type: ignore[no-untyped-
         row += 1
 
 
-def similarities_loop(first, second, ones, others, mirrored, places, answer):  # type: ignore[no-untyped-def]  # numba
+def similarities_loop(
+    first: Greys, second: Greys, ones: Indices, others: Indices, mirrored: Flags, places: Doubles, answer: Floats
+) -> None:
     one, other = np.empty((SIDE, SIDE), np.float32), np.empty((SIDE, SIDE), np.float32)
     half_one, half_other = np.empty((SIDE // 2, SIDE // 2), np.float32), np.empty((SIDE // 2, SIDE // 2), np.float32)
     for k in range(len(answer)):
@@ -82,8 +99,8 @@ def similarities_loop(first, second, ones, others, mirrored, places, answer):  #
         answer[k] = fit_loop(one, other, place, 2)
 
 
-@register_jitable
-def _load(thumbnail, mirrored, smooth, half):  # type: ignore[no-untyped-def]  # numba
+@called_by_loops
+def _load(thumbnail: Greys, mirrored: bool, smooth: Floats, half: Floats) -> None:
     """A thumbnail slightly smoothed, and at half its size."""
     across = np.empty((SIDE, SIDE), np.float32)
     for y in range(SIDE):
@@ -107,8 +124,8 @@ def _load(thumbnail, mirrored, smooth, half):  # type: ignore[no-untyped-def]  #
             smooth[y, x] = across[y, x] + _SMOOTHED * (across[above, x] + across[below, x] - 2 * across[y, x])
 
 
-@register_jitable
-def fit_loop(one, other, place, radius):  # type: ignore[no-untyped-def]  # numba
+@called_by_loops
+def fit_loop(one: Floats, other: Floats, place: Doubles, radius: int) -> float:
     """Lay `one` over `other` as well as can be, moving `place`; then compare their details."""
     for _ in range(_ROUNDS):
         moved = _solve(_normal_equations(one, other, place), place, len(one))
@@ -117,8 +134,8 @@ def fit_loop(one, other, place, radius):  # type: ignore[no-untyped-def]  # numb
     return _details_agree(one, other, place, radius)
 
 
-@register_jitable
-def _normal_equations(one, other, place):  # type: ignore[no-untyped-def]  # numba
+@called_by_loops
+def _normal_equations(one: Floats, other: Floats, place: Doubles) -> Doubles:
     """Of other = gain one(place) + bias, linear in [gain, bias, gain x changes of the place]: (6, 7), the last column
     the right-hand side."""
     size = len(one)
@@ -147,8 +164,8 @@ def _normal_equations(one, other, place):  # type: ignore[no-untyped-def]  # num
     return equations
 
 
-@register_jitable
-def _solve(equations, place, size):  # type: ignore[no-untyped-def]  # numba
+@called_by_loops
+def _solve(equations: Doubles, place: Doubles, size: int) -> float:
     """One step of Gauss-Newton, each change limited; how far it moved, in pixels. 0 where nothing can be solved."""
     for i in range(6):
         equations[i, i] += 1e-6 * (equations[i, i] + 1)
@@ -175,8 +192,8 @@ def _solve(equations, place, size):  # type: ignore[no-untyped-def]  # numba
     return moved
 
 
-@register_jitable
-def _details_agree(one, other, place, radius):  # type: ignore[no-untyped-def]  # numba
+@called_by_loops
+def _details_agree(one: Floats, other: Floats, place: Doubles, radius: int) -> float:
     """Normalised cross-correlation, where the two overlap, of what differs from the mean of its surroundings."""
     size = len(one)
     laid, inside = np.zeros((size, size)), np.zeros((size, size))
@@ -213,8 +230,8 @@ def _details_agree(one, other, place, radius):  # type: ignore[no-untyped-def]  
     return both / math.sqrt(ours * theirs) if min(ours, theirs) > 0.25 * count else 0.0
 
 
-@register_jitable
-def _running_sums(values):  # type: ignore[no-untyped-def]  # numba
+@called_by_loops
+def _running_sums(values: Doubles) -> Doubles:
     """The sum of all that lies above and to the left of each corner (Crow's summed-area table, SIGGRAPH 1984)."""
     size = len(values)
     sums = np.zeros((size + 1, size + 1))
@@ -226,6 +243,7 @@ def _running_sums(values):  # type: ignore[no-untyped-def]  # numba
     return sums
 
 
-@register_jitable
-def _sum_within(sums, top, bottom, left, right):  # type: ignore[no-untyped-def]  # numba
-    return sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+@called_by_loops
+def _sum_within(sums: Doubles, top: int, bottom: int, left: int, right: int) -> float:
+    within: float = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+    return within

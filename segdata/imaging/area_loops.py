@@ -1,13 +1,21 @@
-"""The loop of `area`, as numba compiles it: without annotations, since numba takes its types from the signature."""
+"""The loop of `area`, as numba compiles it, which takes its types from the signature."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 SHRINK = "void(Array(u1, 2, 'C', readonly=True), i4[:,::1], f4[:,::1], i4[:,::1], f4[:,::1], u1[:,::1])"
 
 
-def shrink_loop(rows, places_down, shares_down, places_across, shares_across, out):  # type: ignore[no-untyped-def]  # numba
+def shrink_loop(
+    rows: NDArray[np.uint8],
+    places_down: NDArray[np.int32],
+    shares_down: NDArray[np.float32],
+    places_across: NDArray[np.int32],
+    shares_across: NDArray[np.float32],
+    out: NDArray[np.uint8],
+) -> None:
     """Weigh rows into one line, then the line's values into the new pixels.
 
     Args:

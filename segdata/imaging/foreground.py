@@ -120,7 +120,7 @@ def _resized(array: Colours, size_hw: tuple[int, int]) -> Colours:
 _METHODS: dict[str, Callable[[Colours, NDArray[np.float32]], Colours]] = {
     "multilevel": estimate_foreground_multilevel,
     "blur_fusion": _blur_fusion,
-    "observed": lambda image, alpha: image,  # noqa: ARG005 - the comparison looks at no alpha
+    "observed": lambda image, _alpha: image,
 }
 
 

@@ -74,7 +74,7 @@ def _inflated(deflated: bytes, height: int, width: int) -> NDArray[np.uint8] | N
     inflate = zlib_ng.decompressobj()
     try:
         data = inflate.decompress(deflated, height * width + 1)  # one more byte tells a bomb, and is all that it gets
-    except zlib_ng.error:  # type: ignore[misc]  # its stubs say it is a variable
+    except zlib_ng.error:  # type: ignore[misc]  # a class; its stubs say instance
         return None
     if not inflate.eof or len(data) != height * width:
         return None

@@ -1,11 +1,15 @@
 """The loops of `bits`, as numba compiles them: over rows of 64-bit words, bit i of a word being its pixel i.
 
-They carry no annotations, since numba takes its types from the signatures below; `bits` is what is to be called.
+Numba takes its types from the signatures below, and the annotations are for readers; `bits` is what is to be called.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint64]
+Runs = NDArray[np.int32]
 
 DILATE = "void(u8[:,::1], i8[::1], u8[:,::1])"
 COMPONENTS = "Tuple((i4[::1], i4[::1], i4[::1], i4[::1]))(u8[:,::1], i8)"
@@ -20,7 +24,7 @@ for _bit in range(64):
     _PLACES[(0x03F7_9D71_B4CB_0A89 << _bit & 0xFFFF_FFFF_FFFF_FFFF) >> 58] = _bit
 
 
-def dilate_loop(words, widths, out):  # type: ignore[no-untyped-def]  # numba
+def dilate_loop(words: Words, widths: NDArray[np.int64], out: Words) -> None:
     """Dilate by a shape that is symmetric and widest in its middle row: Horner's scheme over the shape's rows.
 
     What lies `widths[d]` pixels beside a row d rows off is reached by widening the middle row by the difference to the
@@ -63,7 +67,7 @@ def dilate_loop(words, widths, out):  # type: ignore[no-untyped-def]  # numba
             out[y, i] = line[i + 1, y]
 
 
-def components_loop(words, touching):  # type: ignore[no-untyped-def]  # numba
+def components_loop(words: Words, touching: int) -> tuple[Runs, Runs, Runs, Runs]:
     """Runs of set pixels, row by row, and which of them hang together.
 
     Args:
@@ -133,7 +137,7 @@ def components_loop(words, touching):  # type: ignore[no-untyped-def]  # numba
     return row, start, stop, first
 
 
-def draw_loop(row, start, stop, out):  # type: ignore[no-untyped-def]  # numba
+def draw_loop(row: Runs, start: Runs, stop: Runs, out: Words) -> None:
     """Set the pixels of some runs: row, first column, column after the last, (N,) each."""
     for run in range(len(row)):
         low, high = start[run], stop[run]

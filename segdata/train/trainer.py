@@ -70,7 +70,7 @@ class Trainer:
         import torch
 
         self.fabric, self.recipe, self.plan = fabric, recipe, plan
-        self.network = network.to(device=fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # a memory format alone is not in its overloads
+        self.network = network.to(device=fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # a memory format is in no overload
         if fabric.device.type == "cpu":
             keep_depthwise_in_float32(self.network)
         self.optimizer = build_optimizer(self.network, recipe)

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_a_channel_that_the_file_has_not_gives_all_that_it_has() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_damaged_is_left_to_pillow(bytes_of, why) -> None:  # type: ignore[no-untyped-def]  # parametrized
+def test_what_is_damaged_is_left_to_pillow(bytes_of: Callable[[bytes], bytes], why: str) -> None:
     body = filtered(grey(), [2] * 4)
     assert decoded(png(5, 4, 1, zlib.compress(body))) is not None
     assert decoded(png(5, 4, 1, bytes_of(body))) is None, why
