@@ -103,7 +103,8 @@ def test_cases_are_judged_on_the_page_and_come_into_the_catalog(
     told_json = saved(page, folder, "json", "verdicts.json")
     told_csv = saved(page, folder, "csv", "verdicts.csv")
     assert told(page, "saved") == "all saved"
-    cells = [cell for row in csv.reader(told_csv.open(encoding="utf-8-sig", newline="")) for cell in row]
+    with told_csv.open(encoding="utf-8-sig", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
     assert {"'=ben", f"'{NOTE}"} <= set(cells), "text, to a spreadsheet"
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
     first = segdata("review", "--import", told_json, "--json", cwd=root)

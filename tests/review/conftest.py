@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,12 +54,14 @@ def fiftyone(mongod: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     from segdata.review.guest import close_connection
     from segdata.review.mongod import open_database
 
+    assert "fiftyone" not in sys.modules, "it was imported before, and has the database of whoever runs this"
     folder = tmp_path_factory.mktemp("fiftyone")
     place = Place(folder, folder / "mongo", None, own=True)
     with open_database(place) as uri:
         set_environment(place, uri, "kim")
         import fiftyone as fo
 
+        assert fo.config.database_uri == uri
         yield fo
         close_connection()
     shutil.rmtree(folder, ignore_errors=True)
