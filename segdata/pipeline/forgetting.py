@@ -22,6 +22,7 @@ from segdata.catalog.splits import test_pin
 from segdata.catalog.training_sets import backgrounds_of, trained_on
 from segdata.catalog.workspace import Workspace
 from segdata.errors import DataError, UsageError
+from segdata.pipeline.cards import write_card_anew
 from segdata.pipeline.session import Record, Session
 
 _NOT_OURS = (
@@ -157,6 +158,7 @@ def _move_test_pin(workspace: Workspace, traces: Traces) -> None:
         old = model["metrics"].get("test") or {}
         metrics = {**old, **evaluate(catalog, old["scorer_id"], remaining)} if old.get("scorer_id") else old
         changed = {**model, "test_pin": test_pin(remaining), "metrics": {**model["metrics"], "test": metrics}}
+        write_card_anew(workspace, changed)
         models.record_model(catalog, changed)
 
 

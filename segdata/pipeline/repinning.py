@@ -14,6 +14,7 @@ from segdata.catalog.splits import test_pin
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext
 from segdata.errors import DataError
+from segdata.pipeline.cards import write_card_anew
 from segdata.pipeline.recipe import Recipe
 
 _TEST = "kind = 'portrait' AND split = 'test' AND status = 'present'"
@@ -58,7 +59,9 @@ def _measure(context: RunContext, recipe: Recipe, model: dict[str, Any], test: p
         return None
     history = [*model["metrics"].get("test_before", ()), {**old, "test_pin": model["test_pin"]}]
     metrics = {**model["metrics"], "test": measured, "test_before": history}
-    models.record_model(context.catalog, {**repinned, "metrics": metrics})
+    repinned = {**repinned, "metrics": metrics}
+    write_card_anew(context.workspace, repinned)  # first: whoever is killed in between does both again
+    models.record_model(context.catalog, repinned)
     return {"name": model["name"], "before": old.get("miou_image"), "after": measured["miou_image"]}
 
 

@@ -7,7 +7,7 @@ weights. So a command that was killed is simply run again: what is there is foun
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from segdata.catalog import models
 from segdata.catalog.splits import check_test_pin
 from segdata.catalog.training_sets import TrainingSet
 from segdata.catalog.workspace import RunContext
+from segdata.pipeline.cards import METRICS, write_card
 from segdata.pipeline.guard import Judgement, judge
 from segdata.pipeline.jobs import Plan, job_of, leaks_to_json
 from segdata.pipeline.recipe import Recipe
 
-_METRICS = ("miou_image", "miou_dataset", "boundary_iou")
 _TAUGHT: dict[str, tuple[str, ...]] = {"": (), "all_data": ("val",), "include_test": ("val", "test")}
 """The held-out splits that a version was trained on: it can't be measured on these."""
 
@@ -56,8 +56,8 @@ class Trained:
         return {
             "model_id": self.model["model_id"],
             "path": self.model["uri"],
-            "metrics": {key: metrics["test"].get(key) for key in _METRICS},
-            "val": {key: metrics["val"].get(key) for key in _METRICS},
+            "metrics": {key: metrics["test"].get(key) for key in METRICS},
+            "val": {key: metrics["val"].get(key) for key in METRICS},
             "promoted": bool(self.model["promoted"]),
             "leaks_removed": len(samples.leaks),
             "leaks": leaks_to_json(samples),
@@ -86,8 +86,7 @@ def train_version(context: RunContext, recipe: Recipe, plan: Plan) -> Trained:
     recipe = recipe if plan.parent is None else recipe.for_retraining()
     portraits = catalog.read("samples", where="kind = 'portrait' AND status = 'present'")
     held = {split: _of_split(portraits, split) for split in ("val", "test")}
-    pins = [row["test_pin"] for row in models.all_models(catalog)]
-    pin = check_test_pin(pins[-1] if pins else None, held["test"])
+    pin = check_test_pin(_pin_to_keep(context), held["test"])
     for split in _TAUGHT[plan.final]:
         held[split] = held[split].slice(0, 0)
     job, veto = job_of(context, recipe, plan, held["val"])
@@ -157,7 +156,7 @@ def _mark_settled(context: RunContext, training_key: str, result: Any) -> dict[s
     """The last of what a training does: its card, and the word that nothing is missing."""
     row = models.model_of_training(context.catalog, training_key)
     assert row is not None
-    _write_card(context, result, row)
+    write_card(result, row, context.run_id)
     settled = {**row, "metrics": {**row["metrics"], "settled": True}}
     models.record_model(context.catalog, settled)
     return settled
@@ -204,20 +203,11 @@ def _recalled(model: Mapping[str, Any]) -> Judgement | None:
     return None if kept is None else Judgement.from_json(kept)
 
 
-def _write_card(context: RunContext, result: Any, model: Mapping[str, Any]) -> None:
-    """The card again, with the metrics in it: the model's id does not depend on it."""
-    from segdata.storage.files import atomic_write
-    from segdata.train.card import model_card
-
-    shown = (*_METRICS, "hole_recall", "images")
-    measured = [split for split in ("test", "val") if model["metrics"][split]]
-    metrics = {split: {key: model["metrics"][split].get(key) for key in shown} for split in measured}
-    named = (
-        *result.card.lineage,
-        f"Model id: {model['model_id']}; test split: {model['test_pin'][:16]}; run: {context.run_id}",
-    )
-    card = model_card(replace(result.card, metrics=metrics, lineage=named))
-    atomic_write(result.folder / "CARD.md", card.encode())
+def _pin_to_keep(context: RunContext) -> str | None:
+    """The test split of the newest version that is still there: one whose folder is gone is compared with nobody."""
+    rows = models.all_models(context.catalog)
+    there = [row for row in rows if context.workspace.resolve(row["uri"]).is_dir()]
+    return next((str(row["test_pin"]) for row in reversed(there or rows)), None)
 
 
 def _of_split(portraits: pa.Table, split: str) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from segdata.catalog.mends import keep_mends, mends_of
-from segdata.catalog.models import all_models
+from segdata.catalog.models import all_models, record_model
 from segdata.catalog.splits import test_pin as pin_of
 from segdata.catalog.tables import Catalog
 from segdata.errors import CheckpointError
@@ -89,6 +90,8 @@ def test_mended_labels_of_a_real_version_change_its_result_and_the_page_shows_bo
     workspace.train()
     session = workspace._session
     (before,) = all_models(session.workspace.catalog)
+    gone = {"model_id": "gone", "uri": "models/gone", "training_key": "gone", "promoted": False}
+    record_model(session.workspace.catalog, {**before, **gone, "created_at": datetime.now(UTC)})
     with session.record("export") as record:
         assert export_repair(record.context.limited(2), folder, "folder", None, "split = 'test'").samples == 2
     for path in sorted((folder / "masks").rglob("*.png")):
@@ -97,7 +100,7 @@ def test_mended_labels_of_a_real_version_change_its_result_and_the_page_shows_bo
         cv2.imwrite(str(path), np.zeros_like(mask))  # nobody is there: whatever the version sees is wrong now
     ingested = ingest_mended(session, folder)
     result = ingested.result
-    (after,) = all_models(session.workspace.catalog)
+    after, without = all_models(session.workspace.catalog)
     was, now = before["metrics"]["test"], after["metrics"]["test"]
     assert len(result["mended"]["changed"]) == 2
     assert result["test"] == [{"name": after["name"], "before": was["miou_image"], "after": now["miou_image"]}]
@@ -106,8 +109,12 @@ def test_mended_labels_of_a_real_version_change_its_result_and_the_page_shows_bo
     assert after["test_pin"] == pin_now(session.workspace.catalog) != before["test_pin"]
     scored = session.workspace.catalog.read("scores", ["run_id"]).to_pylist()
     assert sum(row["run_id"] == ingested.run_id for row in scored) == 2, "the mended ones alone"
+    card = (session.workspace.resolve(after["uri"]) / "CARD.md").read_text(encoding="utf-8")
+    assert f"| test | {now['miou_image']:.4f} |" in card and f"test split: {after['test_pin'][:16]};" in card
     page = (tiny / workspace.report()["path"]).read_text(encoding="utf-8")
     assert f"{was['miou_image']:.4f} before labels were mended" in page and f"{now['miou_image']:.4f}" in page
+    assert without["test_pin"] == before["test_pin"], "nobody can measure it"
+    assert not open_tiny(tiny, model__spec="bisenet_lite0", train__size=[32, 32], report__leaks=0).train()["reused"]
 
 
 def test_a_command_that_was_killed_before_it_measured_is_finished_by_the_next(measured: Builder) -> None:
