@@ -8,6 +8,7 @@ same operation on bytes, pixel for pixel.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isqrt
 from typing import Literal
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from segdata.compiled import lazily_compiled
 from segdata.metrics.arrays import Mask, check_mask
-from segdata.metrics.bits_loops import COMPONENTS, DILATE, DRAW, components_loop, dilate_loop, draw_loop
+from segdata.metrics.bits_loops import CLEAR, CLOSE, COMPONENTS, clear_loop, close_loop, components_loop
 
 Words = NDArray[np.uint64]
 
@@ -74,13 +75,17 @@ def pack(mask: Mask, margin: int) -> PackedMask:
         PixelError: Not a mask.
     """
     check_mask(mask)
-    height, width = mask.shape
+    frame = empty_frame(mask.shape[0], mask.shape[1], margin)
+    bits = np.packbits(mask, axis=1, bitorder="little")
     left = _left_bytes(margin)
-    row_bytes = -(-(left * 8 + width + margin) // _WORD) * 8
-    rows = np.zeros((height + 2 * margin, row_bytes), np.uint8)
-    packed = np.packbits(mask, axis=1, bitorder="little")
-    rows[margin : margin + height, left : left + packed.shape[1]] = packed
-    return PackedMask(rows.view("<u8"), height, width, margin)
+    frame.words.view(np.uint8)[margin : margin + frame.height, left : left + bits.shape[1]] = bits
+    return frame
+
+
+def empty_frame(height: int, width: int, margin: int) -> PackedMask:
+    """A mask of so many pixels in which none is set, whose words are to be written."""
+    row_words = -(-(_left_bytes(margin) * 8 + width + margin) // _WORD)
+    return PackedMask(np.zeros((height + 2 * margin, row_words), np.uint64), height, width, margin)
 
 
 def unpack(packed: PackedMask, border: int = 0) -> NDArray[np.uint8]:
@@ -94,11 +99,19 @@ def unpack(packed: PackedMask, border: int = 0) -> NDArray[np.uint8]:
 
 def framed(packed: PackedMask, border: int = 0) -> Words:
     """(H + 2 border, words a row): the rows of the frame, and so many of the margin; what lies beside it is cleared."""
-    columns = np.zeros(packed.words.shape[1] * _WORD, bool)
-    columns[packed.left_px - border : packed.left_px + packed.width + border] = True
     rows = packed.words[packed.margin - border : packed.margin + packed.height + border]
-    kept: Words = rows & np.packbits(columns, bitorder="little").view("<u8")
+    kept: Words = rows & _columns(packed.words.shape[1], packed.left_px - border, packed.width + 2 * border)
     return kept
+
+
+@lru_cache(maxsize=256)
+def _columns(row_words: int, start: int, count: int) -> Words:
+    """(row_words,) uint64: so many pixels set in a row, from `start` on."""
+    columns = np.zeros(row_words * _WORD, bool)
+    columns[start : start + count] = True
+    words: Words = np.packbits(columns, bitorder="little").view("<u8")
+    words.setflags(write=False)
+    return words
 
 
 def count_both(one: PackedMask, other: PackedMask) -> int:
@@ -116,12 +129,10 @@ def erode_square(packed: PackedMask, radius: int) -> PackedMask:
 
 def close_disk(packed: PackedMask, radius: int) -> PackedMask:
     """Dilation, then erosion, by the disk {(x, y): x² + y² <= radius²}; right within the frame."""
-    dilate = lazily_compiled(dilate_loop, DILATE)
     widths = np.array([isqrt(radius * radius - row * row) for row in range(radius + 1)])
-    dilated, opened = np.empty_like(packed.words), np.empty_like(packed.words)
-    dilate(packed.words, widths, dilated)
-    dilate(~dilated, widths, opened)
-    return packed.with_words(~opened)
+    closed = np.empty_like(packed.words)
+    lazily_compiled(close_loop, CLOSE)(packed.words, widths, closed)
+    return packed.with_words(closed)
 
 
 @dataclass(frozen=True)
@@ -148,9 +159,9 @@ class Components:
         its = self.first == first
         return Components(self.row[its], self.start[its], self.stop[its], self.first[its])
 
-    def draw(self, words: Words) -> None:
-        """Set their pixels in words of the shape that they came from."""
-        lazily_compiled(draw_loop, DRAW)(self.row, self.start, self.stop, words)
+    def clear(self, first: int, words: Words, above: int = 0) -> None:
+        """Clear the pixels of one component in words of which the first row is row number `above`."""
+        lazily_compiled(clear_loop, CLEAR)(self.row, self.start, self.stop, self.first, first, above, words)
 
     def paint(self, plane: NDArray[np.int32], number: int, left_px: int) -> None:
         """Give their pixels a number in a (H, W) plane, which begins `left_px` columns from the left."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint64]
 Runs = NDArray[np.int32]
 
-DILATE = "void(u8[:,::1], i8[::1], u8[:,::1])"
+CLOSE = "void(u8[:,::1], i8[::1], u8[:,::1])"
 COMPONENTS = "Tuple((i4[::1], i4[::1], i4[::1], i4[::1]))(u8[:,::1], i8)"
-DRAW = "void(i4[::1], i4[::1], i4[::1], u8[:,::1])"
+CLEAR = "void(i4[::1], i4[::1], i4[::1], i4[::1], i8, i8, u8[:,::1])"
 
 _ONE, _LAST, _WORD = np.uint64(1), np.uint64(63), 64
 _FULL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
@@ -24,44 +24,49 @@ for _bit in range(64):
     _PLACES[(0x03F7_9D71_B4CB_0A89 << _bit & 0xFFFF_FFFF_FFFF_FFFF) >> 58] = _bit
 
 
-def dilate_loop(words: Words, widths: NDArray[np.int64], out: Words) -> None:
-    """Dilate by a shape that is symmetric and widest in its middle row: Horner's scheme over the shape's rows.
+def close_loop(words: Words, widths: NDArray[np.int64], out: Words) -> None:
+    """Dilate by a shape that is symmetric and widest in its middle row, then erode by it.
 
-    What lies `widths[d]` pixels beside a row d rows off is reached by widening the middle row by the difference to the
-    next width, taking in the rows next to it, widening again, and so on: each row of the shape costs two unions and
-    each pixel of its radius one step at most. Words lie column by column meanwhile: the processor's vectors then run
-    down the picture, and no pixel that crosses from word to word crosses within a vector.
+    Dilation is Horner's scheme over the shape's rows: what lies `widths[d]` pixels beside a row d rows off is reached
+    by widening the middle row by the difference to the next width, taking in the rows next to it, widening again, and
+    so on: each row of the shape costs one union of three and each pixel of its radius one step at most. Words lie
+    column by column meanwhile: the processor's vectors then run down the picture, and no pixel that crosses from word
+    to word crosses within a vector. To erode is to dilate what is not set.
 
     Args:
-        words: (R, W); outside there is nothing.
+        words: (R, W); outside there is nothing, and once dilated all is set.
         widths: (radius + 1,), falling: half the shape's width, d rows from its middle.
         out: (R, W), written.
     """
     rows, count = words.shape
-    columns = np.empty((count, rows), np.uint64)
+    radius = len(widths) - 1
+    columns = np.zeros((count, rows + 2 * radius), np.uint64)  # rows of nothing at either end
     line = np.zeros((count + 2, rows), np.uint64)  # a word of nothing at either end
     other = np.zeros((count + 2, rows), np.uint64)
     for y in range(rows):
         for i in range(count):
-            columns[i, y] = line[i + 1, y] = words[y, i]
-    for d in range(1, len(widths)):
-        reach, wanted = 0, widths[d - 1] - widths[d]
-        while reach < wanted:
-            step = min(wanted - reach, 2 * reach + 1, _WORD - 1)
-            near, far = np.uint64(step), np.uint64(_WORD - step)
+            columns[i, radius + y] = line[i + 1, y] = words[y, i]
+    for _ in range(2):
+        for d in range(1, radius + 1):
+            reach, wanted = 0, widths[d - 1] - widths[d]
+            while reach < wanted:
+                step = min(wanted - reach, 2 * reach + 1, _WORD - 1)
+                near, far = np.uint64(step), np.uint64(_WORD - step)
+                for i in range(count):
+                    before, own, after, wider = line[i], line[i + 1], line[i + 2], other[i + 1]
+                    for y in range(rows):
+                        wider[y] = own[y] | own[y] << near | own[y] >> near | before[y] >> far | after[y] << far
+                line, other = other, line
+                reach += step
             for i in range(count):
-                before, own, after, wider = line[i], line[i + 1], line[i + 2], other[i + 1]
+                own, above, below = line[i + 1], columns[i, radius - d :], columns[i, radius + d :]
                 for y in range(rows):
-                    wider[y] = own[y] | own[y] << near | own[y] >> near | before[y] >> far | after[y] << far
-            line, other = other, line
-            reach += step
+                    own[y] |= above[y] | below[y]
         for i in range(count):
-            own, above, below = line[i + 1, d:], columns[i, : rows - d], columns[i, d:]
-            for y in range(rows - d):
-                own[y] |= above[y]
-            own = line[i + 1, : rows - d]
-            for y in range(rows - d):
-                own[y] |= below[y]
+            own, middle = line[i + 1], columns[i, radius:]
+            for y in range(rows):
+                own[y] = ~own[y]
+                middle[y] = own[y]
     for y in range(rows):
         for i in range(count):
             out[y, i] = line[i + 1, y]
@@ -137,15 +142,25 @@ def components_loop(words: Words, touching: int) -> tuple[Runs, Runs, Runs, Runs
     return row, start, stop, first
 
 
-def draw_loop(row: Runs, start: Runs, stop: Runs, out: Words) -> None:
-    """Set the pixels of some runs: row, first column, column after the last, (N,) each."""
+def clear_loop(row: Runs, start: Runs, stop: Runs, first: Runs, number: int, above: int, out: Words) -> None:
+    """Clear the pixels of one component.
+
+    Args:
+        row, start, stop, first: (N,) of `components_loop`.
+        number: of the component's first run.
+        above: rows that lie above those of `out`, or below, and are left out.
+        out: (R, W), overwritten.
+    """
     for run in range(len(row)):
+        y = row[run] - above
+        if first[run] != number or y < 0 or y >= len(out):
+            continue
         low, high = start[run], stop[run]
-        first, last = low // _WORD, (high - 1) // _WORD
-        for i in range(first, last + 1):
-            word = _FULL
-            if i == first:
-                word &= _FULL << np.uint64(low - i * _WORD)
-            if i == last:
-                word &= _FULL >> np.uint64(_WORD * (i + 1) - high)
-            out[row[run], i] |= word
+        begin, last = low // _WORD, (high - 1) // _WORD
+        for i in range(begin, last + 1):
+            kept = np.uint64(0)
+            if i == begin:
+                kept |= ~(_FULL << np.uint64(low - i * _WORD))
+            if i == last and high < _WORD * (i + 1):
+                kept |= _FULL << np.uint64(high - i * _WORD)
+            out[y, i] &= kept

@@ -83,16 +83,13 @@ def holes_of_packed(packed: PackedMask) -> LabelledHoles:
     closed = close_disk(packed.with_margin_below(), closing_radius_px(height, width))
     background = components(framed(closed.inverted(), border=1), connectivity=4)
     # No disk above or beside the frame's corner touches the mask, so the corner, in the first run, is outside.
-    reached = np.zeros((height + 2, packed.words.shape[1]), np.uint64)
-    background.only(0).draw(reached)
-    found = framed(packed.inverted()) & ~reached[1:-1]
-    labels = np.broadcast_to(np.int32(0), (height, width))
-    if np.bitwise_count(found).sum() < smallest:
-        return LabelledHoles(labels, ())
+    found = framed(packed.inverted())
+    background.clear(0, found, above=1)
     # Closing leaves a sliver in every concave corner: most of what is found is too small.
     pieces = components(found, connectivity=4)
     areas = pieces.areas()
     large = np.flatnonzero(areas >= smallest)
+    labels = np.broadcast_to(np.int32(0), (height, width))
     if len(large):
         labels = np.zeros((height, width), np.int32)
     for number, first in enumerate(large.tolist(), 1):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segdata.metrics.bits import components, framed, pack
+from segdata.compiled import lazily_compiled
+from segdata.metrics.bits import PackedMask, components, empty_frame
 from segdata.metrics.holes import SMALLEST_FRACTION, closing_radius_px, holes_of_packed
-from segdata.records import LABEL_CUT, AlphaKind
+from segdata.metrics.labels_loops import SURVEY, survey_loop
+from segdata.records import AlphaKind
 
 _SOFT_FROM = 0.001
 """A matte is soft if this share of its pixels is neither nearly 0 nor nearly 255. A hard mask kept as JPEG rings by a
 few steps about 0 and 255, and one that was resized has a line of grey pixels one wide; hair has more than that."""
-_NEARLY = 16
 
 
 def measure_label(alpha: NDArray[np.uint8]) -> dict[str, Any]:
@@ -31,14 +31,12 @@ def measure_label(alpha: NDArray[np.uint8]) -> dict[str, Any]:
     >>> measure_label(np.full((10, 10), 255, np.uint8))["foreground_fraction"]
     1.0
     """
-    mask = alpha >= LABEL_CUT
-    packed = pack(mask, closing_radius_px(*mask.shape) + 1)
+    height = alpha.shape[0]
+    packed, soft, between = _surveyed(alpha)
     found = holes_of_packed(packed)
-    soft = cv2.countNonZero(alpha) - cv2.countNonZero(cv2.compare(alpha, 255, cv2.CMP_EQ))
-    # most labels are hard, and then there is nothing between to count
-    between = soft and cv2.countNonZero(cv2.inRange(alpha, _NEARLY, 255 - _NEARLY)) / alpha.size
-    kind: AlphaKind = "soft" if between > _SOFT_FROM else "hard"
-    areas = components(framed(packed), connectivity=8).areas()
+    kind: AlphaKind = "soft" if between / alpha.size > _SOFT_FROM else "hard"
+    person = packed.words[packed.margin : packed.margin + height]  # nothing is set beside it
+    areas = components(person, connectivity=8).areas()
     return {
         "alpha_kind": kind,
         "foreground_fraction": packed.count / alpha.size,
@@ -48,3 +46,14 @@ def measure_label(alpha: NDArray[np.uint8]) -> dict[str, Any]:
         # parts of the area from which a hole counts: no specks
         "component_count": int(np.count_nonzero(areas >= SMALLEST_FRACTION * alpha.size)),
     }
+
+
+def _surveyed(alpha: NDArray[np.uint8]) -> tuple[PackedMask, int, int]:
+    """The mask as bits; how many pixels are neither 0 nor 255, and how many are nearly neither."""
+    height, width = alpha.shape
+    packed = empty_frame(height, width, closing_radius_px(height, width) + 1)
+    whole = np.pad(alpha, ((0, 0), (0, -width % 8))) if width % 8 else np.ascontiguousarray(alpha)
+    eights = np.require(whole.view("<u8"), requirements="A")  # a view may start at any byte; machine code is told 8
+    survey = lazily_compiled(survey_loop, SURVEY)
+    soft, between = survey(whole, eights, packed.margin, packed.left_px // 8, packed.words.view(np.uint8))
+    return packed, soft, between

@@ -95,12 +95,27 @@ def test_components_are_those_of_scipy(shape, seed, connectivity):
     assert len({(one, other) for one, other in zip(painted[mask], labels[mask], strict=True)}) == count
 
 
-@given(sizes, st.integers(0, 99))
-def test_drawing_the_runs_gives_the_mask_back(shape, seed):
-    words = framed(pack(blobs(shape, seed), 3))
-    drawn = np.zeros_like(words)
-    components(words, 4).draw(drawn)
-    assert np.array_equal(drawn, words)
+@given(sizes, st.integers(0, 99), st.integers(0, 3))
+def test_clearing_a_component_leaves_the_others(shape, seed, above):
+    packed = pack(blobs(shape, seed), 3)
+    words = framed(packed)
+    found = components(words, 4)
+    labels, _ = ndimage.label(unpack(packed))
+    for first in np.flatnonzero(found.areas()):
+        left = words[above:].copy()
+        found.clear(first, left, above)
+        row, column = found.row[first], found.start[first] - packed.left_px
+        expected = np.where(labels == labels[row, column], 0, unpack(packed))
+        assert np.array_equal(left, framed(pack(expected.astype(bool), 3))[above:])
+
+
+def test_clearing_fills_words_up_to_their_last_pixel():
+    words = np.array([[2**64 - 1, 2**63], [2**64 - 1, 2**64 - 1]], np.uint64)
+    found = components(words[:1], 4)
+    found.clear(1, words)
+    assert words.tolist() == [[2**64 - 1, 0], [2**64 - 1, 2**64 - 1]]
+    found.clear(0, words)
+    assert words.tolist() == [[0, 0], [2**64 - 1, 2**64 - 1]]
 
 
 def test_runs_that_end_with_a_word_or_fill_it_are_whole():

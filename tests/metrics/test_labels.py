@@ -58,3 +58,32 @@ def test_parts_are_those_that_labelling_finds(seed: int) -> None:
     _, _, stats, _ = cv2.connectedComponentsWithStats(alpha, connectivity=8)
     large = stats[1:, cv2.CC_STAT_AREA] >= 0.001 * alpha.size
     assert measure_label(alpha)["component_count"] == large.sum()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 600), st.integers(1, 80), st.integers(0, 2**31), st.booleans())
+def test_pixels_are_counted_at_any_width_and_height(height: int, width: int, seed: int, shifted: bool) -> None:
+    """Also where a column has more pixels than a byte counts, and where the alpha is a view that starts anywhere."""
+    values = np.array([0, 1, 15, 16, 127, 128, 239, 240, 254, 255], np.uint8)
+    alpha = np.random.default_rng(seed).choice(values, (height, width + 1))[:, 1:]
+    alpha = alpha if shifted else np.ascontiguousarray(alpha)
+    found = measure_label(alpha)
+    assert found["foreground_fraction"] == (alpha >= 128).mean()
+    assert found["soft_fraction"] == ((alpha > 0) & (alpha < 255)).mean()
+    assert found["alpha_kind"] == ("soft" if ((alpha >= 16) & (alpha < 240)).mean() > 0.001 else "hard")
+
+
+@pytest.mark.parametrize("height", [255, 256, 511, 512])
+def test_a_column_may_be_soft_from_top_to_bottom(height: int) -> None:
+    assert measure_label(np.full((height, 9), 100, np.uint8))["soft_fraction"] == 1.0
+
+
+@pytest.mark.parametrize(("grey", "kind"), [(15, "hard"), (16, "soft"), (239, "soft"), (240, "hard")])
+def test_nearly_black_and_nearly_white_are_hard(grey: int, kind: str) -> None:
+    assert measure_label(np.full((20, 20), grey, np.uint8))["alpha_kind"] == kind
+
+
+def test_a_label_that_starts_at_an_odd_byte_is_measured_alike() -> None:
+    alpha = label()[:96, :96].copy()
+    shifted = np.frombuffer(b"x" + alpha.tobytes(), np.uint8)[1:].reshape(96, 96)
+    assert measure_label(shifted) == measure_label(alpha)
