@@ -31,8 +31,9 @@ def unfilter_loop(filters: NDArray[np.uint8], rows: NDArray[np.uint8], step: int
         kind, row = filters[y], rows[y]
         highest = max(highest, int(kind))
         if kind == _UP:
-            for x in range(length):
-                row[x] += above[x]
+            if y > 0:  # by their places in one array: of two rows as variables the compiler makes no vectors
+                for x in range(length):
+                    rows[y, x] += rows[y - 1, x]
         elif kind == _SUB:
             for channel in range(step):
                 byte = np.uint8(0)  # kept at hand: reading back what was just written takes five times as long
@@ -50,6 +51,10 @@ def unfilter_loop(filters: NDArray[np.uint8], rows: NDArray[np.uint8], step: int
                 left, corner = np.int32(0), np.int32(0)
                 for x in range(channel, length, step):
                     up = np.int32(above[x])
+                    if up == corner:  # in a matte nearly always: the left one is nearest, whatever it is
+                        left = (np.int32(row[x]) + left) & 255
+                        row[x] = left
+                        continue
                     from_left, from_up = abs(up - corner), abs(left - corner)
                     from_corner = abs(left + up - 2 * corner)
                     nearest = up if from_up <= from_corner else corner
