@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["portrait", "background", "composite"]
 Split = Literal["train", "val", "test", "pool", "none"]
@@ -39,9 +39,9 @@ LABEL_CUT = 128
 """A pixel of a label is foreground from this alpha on (of 255)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A pair that a reader found by name alone: nothing has been opened yet.
+class Candidate(NamedTuple):
+    """A pair that a reader found by name alone: nothing has been opened yet. A tuple, which is made in a quarter of the
+    time of a frozen dataclass: a tree of a million pairs has a million of them.
 
     Attributes:
         dataset: the source's name in the recipe.

@@ -78,6 +78,8 @@ class Catalog:
         if where is not None:
             queries.check_predicate(where, schema)
         wanted = pa.schema([schema.field(column) for column in (schema.names if columns is None else columns)])
+        if isinstance(source, pa.Table) and not source.num_rows:
+            return wanted.empty_table()  # DuckDB takes a hundredth of a second to say so
         order = () if name in _UNSORTED else [key for key in KEYS[name] if key in wanted.names]
         return queries.rows_of(source, wanted, where, order)
 

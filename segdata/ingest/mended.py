@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +99,15 @@ def with_mends(context: RunContext, found: Iterable[Found]) -> Iterator[Found]:
     """Candidates with their mended labels in place of the source's."""
     mends = mends_of(context.catalog)
     folder = folder_of(context.catalog)
+    if not mends:
+        yield from found
+        return
     for one in found:
-        mend = mends.get(one.sample_id) if mends and isinstance(one, Candidate) else None
+        mend = mends.get(one.sample_id) if isinstance(one, Candidate) else None
         if mend is None or not isinstance(one, Candidate):
             yield one
         else:
-            yield replace(one, alpha=f"{folder}/{mend.file}", alpha_channel=None, alpha_index=None)
+            yield one._replace(alpha=f"{folder}/{mend.file}", alpha_channel=None, alpha_index=None)
 
 
 def _read(folder: Path) -> tuple[dict[str, Row], Any]:

@@ -4,77 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from segdata.ingest.known import Before, Known, Named
 from segdata.ingest.measure import STAMP_COLUMNS, Reading
 from segdata.ingest.reading import Found
 from segdata.ingest.recipe import SourceRecipe
 from segdata.records import Candidate, Filtered, Reject, Stamps
 
 Row = dict[str, Any]
-
-
-class Named(NamedTuple):
-    """The columns of `samples` that follow from names and the recipe, and cost no decoding."""
-
-    kind: str
-    split: str
-    group_id: str | None
-    path: str
-    image_uri: str | None
-    alpha_uri: str | None
-    alpha_channel: int | None
-    alpha_index: int | None
-    licence: str | None
-
-
-class Known(NamedTuple):
-    """What a plan has to know of a row of `samples`: a narrow row, since there may be a million."""
-
-    sample_id: str
-    status: str
-    named: Named
-    stamps: Stamps
-    hashes: tuple[str | None, str | None]
-    alpha_fit: str | None
-    pixels: int
-
-
-KNOWN_COLUMNS = (
-    *("sample_id", "status", *Named._fields, *STAMP_COLUMNS),
-    *("image_sha256", "alpha_sha256", "alpha_fit", "width", "height"),
-)
-
-
-def known_rows(columns: Mapping[str, list[Any]]) -> dict[str, Known]:
-    """Rows by sample_id, from the columns `KNOWN_COLUMNS`."""
-    named = map(Named._make, zip(*(columns[name] for name in Named._fields), strict=True))
-    stamps = zip(*(columns[name] for name in STAMP_COLUMNS), strict=True)
-    hashes = zip(columns["image_sha256"], columns["alpha_sha256"], strict=True)
-    pixels = ((width or 0) * (height or 0) for width, height in zip(columns["width"], columns["height"], strict=True))
-    rows = zip(
-        columns["sample_id"], columns["status"], named, stamps, hashes, columns["alpha_fit"], pixels, strict=True
-    )
-    return {row[0]: Known._make(row) for row in rows}
-
-
-@dataclass(frozen=True)
-class Before:
-    """What the catalog knows of a source.
-
-    Attributes:
-        samples: by sample_id, whatever their status.
-        rejects: rows of `rejects` by path.
-        filtered: rows of `filtered` by path.
-    """
-
-    samples: Mapping[str, Known] = field(default_factory=dict)
-    rejects: Mapping[str, Row] = field(default_factory=dict)
-    filtered: Mapping[str, Row] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -182,11 +124,12 @@ def _sort_out(plan: IngestPlan, candidate: Candidate, before: Before, rules: Rul
         return
     stamps = stamps_of(candidate)
     if not rules.verify and stamps[0] is not None:
-        for refused, memory in ((plan.rejects, before.rejects), (plan.filtered, before.filtered)):
-            row = memory.get(candidate.path)
-            if row is not None and _stamps_in(row) == stamps and row["read_as"] == rules.reading.of(candidate):
-                refused[candidate.path] = row
-                return
+        if before.rejects or before.filtered:
+            for refused, memory in ((plan.rejects, before.rejects), (plan.filtered, before.filtered)):
+                row = memory.get(candidate.path)
+                if row is not None and _stamps_in(row) == stamps and row["read_as"] == rules.reading.of(candidate):
+                    refused[candidate.path] = row
+                    return
         if known is not None and known.status == "present" and known.stamps == stamps:
             named = rules.name(candidate, known)
             if _read_alike(named, known, rules.reading):

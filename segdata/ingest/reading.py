@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -124,7 +125,7 @@ class Tree:
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(os.path.join(self._root, folder)) as entries:  # noqa: PTH118  # 68,000 of them: no Paths
-                return sorted(entries, key=lambda entry: entry.name)
+                return sorted(entries, key=attrgetter("name"))
         except OSError as error:
             detail = f"a folder that can't be listed ({error.strerror})"
             self.refused.append(Reject(self._dataset, printable(folder), "unreadable_image", detail))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from segdata.ingest.plan import Known
+from segdata.ingest.known import Known
 
 Hashes = tuple[str | None, str | None]
 

@@ -16,20 +16,11 @@ from segdata.catalog.forgetting import KEPT_COLUMNS, forgotten_hashes
 from segdata.catalog.renames import carry_over
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import RunContext
-from segdata.engines.local import map_threads
+from segdata.engines.local import collecting_later, map_threads
+from segdata.ingest.known import Known, read_before
 from segdata.ingest.measure import measure
 from segdata.ingest.mended import with_mends
-from segdata.ingest.plan import (
-    KNOWN_COLUMNS,
-    Before,
-    IngestPlan,
-    Known,
-    Row,
-    Rules,
-    known_rows,
-    plan_ingest,
-    refused_row,
-)
+from segdata.ingest.plan import IngestPlan, Row, Rules, plan_ingest, refused_row
 from segdata.ingest.readers import READERS
 from segdata.ingest.reading import Found
 from segdata.ingest.recipe import SourceRecipe
@@ -38,7 +29,7 @@ from segdata.records import Candidate, Filtered, Progress, Reject
 
 _SHARD = 2000
 _TOGETHER = 16  # pairs a thread takes at once: handing over a single one costs as much as hashing it
-_LOOK_AHEAD = 4  # times as many a thread: enough to go on while a shard is committed; what waits are rows, not pictures
+_LOOK_AHEAD = 64  # times as many a thread: to go on while a shard is committed; what waits are rows, no pictures
 
 
 @dataclass(frozen=True)
@@ -120,7 +111,8 @@ def run(context: RunContext, sources: Sequence[SourceRecipe], options: IngestOpt
     found = {}
     reasons: Counter[str] = Counter()
     for source in sources:
-        ingest = _Ingest(context, source, options or IngestOptions())
+        with collecting_later():
+            ingest = _Ingest(context, source, options or IngestOptions())
         found[source.name] = ingest.run()
         reasons.update(row["reason"] for row in ingest.rejects.values())
     return IngestResult(found, dict(reasons))
@@ -140,7 +132,7 @@ class _Ingest:
 
     def __init__(self, context: RunContext, source: SourceRecipe, options: IngestOptions) -> None:
         self._context, self._source = context, source
-        self._before = _before(context, source.name)
+        self._before = read_before(context, source.name)
         self._rules = Rules(source, _namer(context), options.verify, complete=context.limit is None)
         self._counts: Counter[str] = Counter()
         self._forgotten: frozenset[str] = frozenset()
@@ -154,13 +146,15 @@ class _Ingest:
         context.progress(Progress("ingest", source.name, 0, None, note="looking for files"))
         root = context.workspace.resolve(source.root).resolve()
         found = _limited(with_mends(context, READERS[source.reader_name](root, source)), context.limit)
-        plan = plan_ingest(found, self._before, self._rules)
+        with collecting_later():
+            plan = plan_ingest(found, self._before, self._rules)
         self.rejects, self.filtered = dict(plan.rejects), dict(plan.filtered)
         if context.dry_run:
             known = self._before.samples
             self._counts.update("changed" if one.sample_id in known else "added" for one in plan.to_read)
         else:
-            self._read(plan)
+            if plan.to_read:
+                self._read(plan)
             self._write_refused("rejects", self.rejects, self._before.rejects)
             self._write_refused("filtered", self.filtered, self._before.filtered)
             self._update(plan)
@@ -311,15 +305,6 @@ def _namer(context: RunContext) -> Callable[[str], str]:
     """`Workspace.uri_of` for a normal absolute path, without making a Path of each of 68,000."""
     inside = f"{context.workspace.root}/"
     return lambda path: path.removeprefix(inside)
-
-
-def _before(context: RunContext, name: str) -> Before:
-    """What the catalog knows of a source."""
-    where = f"dataset = '{name}'"
-    samples = context.catalog.read("samples", KNOWN_COLUMNS, where=where)
-    columns = {column: samples[column].to_pylist() for column in samples.column_names}
-    refused = (context.catalog.read(table, where=where).to_pylist() for table in ("rejects", "filtered"))
-    return Before(known_rows(columns), *({row["path"]: row for row in rows} for rows in refused))
 
 
 def _limited(found: Iterator[Found], limit: int | None) -> Iterator[Found]:
