@@ -22,14 +22,17 @@ import cv2
 import imagehash
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image as Pillow
 
 import segdata
 from segdata.draw.run import DrawCounts
 from segdata.draw.run import run as draw
 from segdata.engines.local import map_threads
-from segdata.imaging.decode import decode_alpha, decode_image
-from segdata.imaging.phash import phash
+from segdata.imaging.appearance import thumbnail_of
+from segdata.imaging.arrays import Image, Luma
+from segdata.imaging.decode import decode_alpha, decode_image, decode_luma
+from segdata.imaging.phash import phash, phash_of
+from segdata.metrics.labels import measure_label
 from segdata.pipeline.init import init
 from segdata.storage.files import sha256_of
 
@@ -41,8 +44,8 @@ def plain_loop(pairs: Pairs) -> pd.DataFrame:
     """What is often written: one pair after the other, and a table at the end."""
     rows = []
     for image_path, alpha_path in pairs:
-        image = Image.open(image_path).convert("RGB")
-        alpha = np.asarray(Image.open(alpha_path))
+        image = Pillow.open(image_path).convert("RGB")
+        alpha = np.asarray(Pillow.open(alpha_path))
         alpha = alpha[..., -1] if alpha.ndim == 3 else alpha
         rows.append(
             {
@@ -58,7 +61,9 @@ def plain_loop(pairs: Pairs) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def decode_and_hash(pairs: Pairs, threads: int, channel: int | None) -> None:
+def decode_and_hash(
+    pairs: Pairs, threads: int, channel: int | None, decode: Callable[[bytes], Image | Luma] = decode_image
+) -> None:
     """Decode both files, SHA-256 of both, pHash: no checks, no measures of the label, no catalog."""
 
     def one(pair: tuple[Path, Path]) -> int:
@@ -66,7 +71,7 @@ def decode_and_hash(pairs: Pairs, threads: int, channel: int | None) -> None:
         sha256_of(image_bytes)
         sha256_of(alpha_bytes)
         decode_alpha(alpha_bytes, channel)
-        return phash(decode_image(image_bytes))
+        return phash_of(thumbnail_of(decode(image_bytes)))
 
     for _ in map_threads(one, pairs, threads):
         pass
@@ -157,6 +162,7 @@ def main() -> None:
                 "plain loop, one thread": lambda: plain_loop(pairs),
                 f"segdata ingest, {workers} threads": ingest_anew,
                 "decode, SHA-256, pHash alone": lambda: decode_and_hash(pairs, workers, channel),
+                "the same of luma alone": lambda: decode_and_hash(pairs, workers, channel, decode_luma),
                 "the same by bare OpenCV": lambda: by_opencv(pairs, workers),
             },
             options.rounds,
@@ -166,12 +172,28 @@ def main() -> None:
         for name, (seconds, cpu) in took.items():
             rate, each = len(pairs) / seconds, 1000 * cpu / len(pairs)
             print(f"  {name:30} {rate:8.1f} a second {plain[0] / seconds:6.2f}x, {each:6.2f} ms of processor a pair")
-        for name, other in zip(("by our own functions", "by OpenCV"), alone, strict=True):
+        for name, other in zip(("by our own functions", "of luma", "by OpenCV"), alone, strict=True):
             clock, cpu = (one / its - 1 for one, its in zip(ours, other, strict=True))
             print(
                 f"  ingest over decoding and hashing alone, {name}: {clock:+.1%} on the clock, {cpu:+.1%} of processor"
             )
+        tell_parts(distinct, channel)
         second_ingest(root, distinct, options.tree, ours[0] / len(pairs), channel)
+
+
+def tell_parts(pairs: Pairs, channel: int | None) -> None:
+    """Print what a pair's processor time goes to, one after the other in one thread."""
+    read = [(image.read_bytes(), alpha.read_bytes()) for image, alpha in pairs]
+    lumas, alphas = [decode_luma(one) for one, _ in read], [decode_alpha(one, channel) for _, one in read]
+    work: dict[str, Callable[[], object]] = {
+        "luma of the photo": lambda: [decode_luma(one) for one, _ in read],
+        "alpha": lambda: [decode_alpha(one, channel) for _, one in read],
+        "both hashes": lambda: [(sha256_of(one), sha256_of(other)) for one, other in read],
+        "thumbnail and pHash": lambda: [phash_of(thumbnail_of(luma)) for luma in lumas],
+        "the label's measures": lambda: [measure_label(alpha) for alpha in alphas],
+    }
+    told = (f"{name} {1000 * cpu / len(pairs):.2f}" for name, (_, cpu) in quickest(work, 5).items())
+    print(f"  ms of processor a pair: {', '.join(told)}")
 
 
 def second_ingest(root: Path, distinct: Pairs, count: int, seconds_a_pair: float, channel: int | None) -> None:

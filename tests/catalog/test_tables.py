@@ -29,6 +29,15 @@ def splits(catalog: Catalog) -> dict[str, str]:
     return {row["sample_id"]: row["split"] for row in rows}
 
 
+def test_a_table_that_holds_nothing_is_asked_as_any_other(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    found = catalog.read("rejects", ["reason", "path"], "dataset = 'coco'")
+    assert found.schema.names == ["reason", "path"]
+    assert found.num_rows == 0
+    with pytest.raises(UsageError, match="the columns are"):
+        catalog.read("rejects", where="datset = 'coco'")
+
+
 def test_a_table_that_nobody_wrote_is_empty_and_has_its_columns(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "catalog")
     assert catalog.read("samples").num_rows == 0

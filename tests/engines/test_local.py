@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from segdata.engines.local import map_shards, map_threads
+from segdata.engines.local import collecting_later, map_shards, map_threads
 from segdata.errors import DataError
 
 
@@ -75,3 +76,15 @@ def test_a_worker_that_dies_is_replaced_and_nothing_is_lost(tmp_path: Path) -> N
 def test_a_shard_that_kills_twice_is_named() -> None:
     with pytest.raises(DataError, match=r"shard 0: its worker died twice .* --workers 1"):
         list(map_shards(die, [0], 2))
+
+
+def test_cycles_are_collected_again_afterwards_also_after_an_error() -> None:
+    with collecting_later():
+        assert not gc.isenabled()
+        with collecting_later():
+            pass
+        assert not gc.isenabled()  # the outer one still holds
+    assert gc.isenabled()
+    with pytest.raises(ValueError, match="row"), collecting_later():
+        raise ValueError("row")
+    assert gc.isenabled()
