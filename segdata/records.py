@@ -33,6 +33,8 @@ Stamps = tuple[int | None, int | None, int | None, int | None]
 """Size in bytes and modification time in ns of a sample's image, and of its alpha; None where there is no file."""
 
 VERDICTS: tuple[Verdict, ...] = ("hard", "label_error", "drop", "fine")
+HAS_PERSON = "has_person"
+"""Why a photo is no background: somebody annotated a person in it."""
 MAX_PIXELS = 120_000_000
 """More than the largest cameras in common use make (102 and 108 million); a square of 12,000 is a bomb."""
 LABEL_CUT = 128
@@ -100,12 +102,14 @@ class Filtered:
         path: of the image, under the source's root.
         reason: why nobody wants it.
         stamps: of the bytes that said so; None where the name alone did.
+        there: whether its file was seen, in the source's root.
     """
 
     dataset: str
     path: str
     reason: str
     stamps: Stamps | None = None
+    there: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ Row = dict[str, Any]
 KEPT_COLUMNS = ("sample_id", "dataset", "kind", "split", "path", "image_sha256")
 """What is left of a forgotten sample in `samples`, beside its status and the run."""
 _OF_SAMPLES = ("scores", "predictions", "selections", "verdicts")
-_ERASED = ("samples", "appearances", "rejects", *_OF_SAMPLES)
+_ERASED = ("samples", "appearances", "embeddings", "rejects", *_OF_SAMPLES)
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ def traces_of(workspace: Workspace, sample_ids: Sequence[str]) -> Traces:
     ids = wanted | {row["sample_id"] for row in composites}
     where = {name: quoted_in("sample_id", ids) for name in _OF_SAMPLES}
     where |= {"appearances": quoted_in("image_sha256", _hashes(rows)), "rejects": _their_rejects(rows)}
+    where["embeddings"] = _their_embeddings(rows)
     counts = {
         name: catalog.query(f"SELECT count(*)::BIGINT AS n FROM {name} WHERE {predicate}")["n"][0].as_py()
         for name, predicate in where.items()
@@ -106,6 +107,7 @@ def erase(workspace: Workspace, traces: Traces, run_id: str) -> None:
         shutil.rmtree(workspace.root / "review" / folder, ignore_errors=True)
     catalog.delete("samples", quoted_in("sample_id", {row["sample_id"] for row in traces.composites}))
     catalog.delete("appearances", quoted_in("image_sha256", _hashes(traces.rows)))
+    catalog.delete("embeddings", _their_embeddings(traces.rows))
     catalog.delete("rejects", _their_rejects(traces.rows))
     for name in _OF_SAMPLES:
         catalog.delete(name, quoted_in("sample_id", traces.ids))
@@ -133,6 +135,12 @@ def _earlier_names(workspace: Workspace, rows: Sequence[Row]) -> list[Row]:
 
 def _hashes(rows: Sequence[Row]) -> set[str]:
     return {row["image_sha256"] for row in rows if row["image_sha256"]}
+
+
+def _their_embeddings(rows: Sequence[Row]) -> str:
+    """Of the pictures as they are, and of composites in which they are one or the other parent."""
+    hashes = _hashes(rows)
+    return f"({quoted_in('image_sha256', hashes)} OR {quoted_in('over_sha256', hashes)})"
 
 
 def _their_rejects(rows: Sequence[Row]) -> str:

@@ -58,6 +58,16 @@ APPEARANCES = pa.schema(
     ]
 )
 
+EMBEDDINGS = pa.schema(
+    [
+        ("image_sha256", _text),  # of the files' bytes, hex
+        ("over_sha256", _text),  # of the background that the portrait is laid over; null for a picture as it is
+        ("network", _text),  # and the way pictures are shown to it
+        ("features", pa.binary()),  # 8 bit each
+        ("run_id", _text),
+    ]
+)
+
 REJECTS = pa.schema(
     [
         ("dataset", _text),
@@ -71,7 +81,8 @@ REJECTS = pa.schema(
 )
 
 FILTERED = pa.schema([field for field in REJECTS if field.name != "detail"])
-"""What turned out to be merely unwanted when it was decoded; what is by its name alone is counted, and kept nowhere."""
+"""What turned out to be merely unwanted when it was decoded, and some hundred of the photos that are annotated with
+people, from which the veto learns; all else that is unwanted by its name alone is counted, and kept nowhere."""
 
 SCORES = pa.schema(
     [
@@ -195,6 +206,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "filtered": FILTERED,
     "scores": SCORES,
     "predictions": PREDICTIONS,
+    "embeddings": EMBEDDINGS,
     "selections": SELECTIONS,
     "verdicts": VERDICTS,
     "models": MODELS,
@@ -208,6 +220,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "filtered": ("dataset", "path"),
     "scores": ("scorer_id", "sample_id", "image_sha256", "alpha_sha256"),
     "predictions": ("scorer_id", "sample_id", "image_sha256", "alpha_sha256"),
+    "embeddings": ("image_sha256", "over_sha256", "network"),
     "selections": ("selection", "sample_id"),
     "verdicts": ("sample_id", "image_sha256", "alpha_sha256", "reviewer", "at"),
     "models": ("model_id",),

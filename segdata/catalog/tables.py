@@ -25,7 +25,9 @@ from segdata.errors import CatalogError, UsageError
 if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable
 
-_UNSORTED = frozenset({"predictions", "appearances"})  # kilobytes a row: sorting would copy every one of them
+_UNSORTED = frozenset(
+    {"predictions", "appearances", "embeddings"}
+)  # kilobytes a row: sorting would copy every one of them
 
 
 @dataclass(frozen=True, eq=False)

@@ -139,15 +139,17 @@ def show_fuse(result: Mapping[str, Any]) -> None:
 
 
 def show_veto(veto: Mapping[str, Any]) -> None:
-    """Which backgrounds a version found people in."""
-    if not veto["trusted"]:
-        say(f"  veto: people seen in {veto['seen']} of {veto['judged']} backgrounds: not believed, none left out")
-        return
-    say(f"  veto: {len(veto['vetoed'])} of {veto['judged']} backgrounds show a person to {veto['model_id']}")
+    """In which backgrounds somebody was found, and by whom."""
+    version, presence = veto["version"], veto["presence"]
+    for who, told in ((version and version["model_id"], version), ("what the other photos teach", presence)):
+        if told and not told["trusted"]:
+            seen = f"{told['seen']} of {told['judged']}"
+            say(f"  veto: by {who} people are in {seen} backgrounds: not believed, none left out")
+        elif told:
+            say(f"  veto: by {who} people are in {len(told['vetoed'])} of {told['judged']} backgrounds: left out")
     if veto["vetoed"]:
-        say_table(
-            ("background", "p(person)"), [(one["sample_id"], one["person_probability"]) for one in veto["vetoed"]]
-        )
+        rows = [(one["sample_id"], one["person_probability"], one["by"]) for one in veto["vetoed"]]
+        say_table(("background", "p(person)", "by"), rows)
 
 
 def train(

@@ -32,6 +32,8 @@ class FuseRecipe(BaseModel):
         inset_px: how far the contour of such labels is drawn in first, where it is feathered.
         refine_px: half the width of the band in which a refined edge is looked for.
         veto: backgrounds in which a trained version sees a person with this probability are not used; 0 is off.
+        presence: the share of person-free backgrounds that may be lost so that those with people are found by what
+            the photos themselves teach; 0 is off.
         quality: of the JPEG files, always with full colour resolution (4:4:4).
     """
 
@@ -51,6 +53,7 @@ class FuseRecipe(BaseModel):
     inset_px: float = Field(default=1.0, ge=0, le=20)
     refine_px: float = Field(default=8.0, ge=1, le=64)
     veto: float = Field(default=0.9, ge=0, le=1)
+    presence: float = Field(default=0.01, ge=0, le=0.2)
     quality: int = Field(default=95, ge=50, le=100)
 
     @field_validator("people", mode="before")

@@ -23,7 +23,7 @@ from typing import Any
 from segdata.errors import SourceError
 from segdata.ingest.reading import Found, Picture, Tree, fault_of, printable, require_folders
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import Filtered, Reject
+from segdata.records import HAS_PERSON, Filtered, Reject
 
 LICENCE = "each photo its own Creative Commons licence"
 _PREFIX = "instances_"
@@ -90,7 +90,7 @@ def _read_annotations(tree: Tree, root: Path, file: Path, source: SourceRecipe) 
         unwanted = "listed_twice" if path in seen else _unwanted(told, entry, source.supercategories)
         seen.add(path)
         if unwanted:
-            yield Filtered(source.name, path, unwanted)
+            yield Filtered(source.name, path, unwanted, there=path in there and not there[path].leads_out)
         else:
             yield _background(tree, there.get(path), path, source, told.licences.get(_id(entry, "license")))
 
@@ -107,7 +107,7 @@ def _unwanted(told: _Annotations, entry: Mapping[str, Any], wanted: tuple[str, .
     annotated = told.seen.get(image_id, set()) if image_id is not None else set()
     categories = [told.categories[one] for one in annotated if one in told.categories]
     if any(name.casefold() == "person" for name, _ in categories):
-        return "has_person"
+        return HAS_PERSON
     if not annotated:
         return "no_annotations"
     if len(categories) < len(annotated):

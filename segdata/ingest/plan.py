@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import heapq
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -14,9 +16,12 @@ from segdata.ingest.known import Before, Known, Named
 from segdata.ingest.measure import STAMP_COLUMNS, Reading
 from segdata.ingest.reading import Found
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import Candidate, Filtered, Reject, Stamps
+from segdata.records import HAS_PERSON, Candidate, Filtered, Reject, Stamps
 
 Row = dict[str, Any]
+
+PEOPLE_KEPT = 400
+"""Photos annotated with people that are kept in `filtered`, so that people can be learned from them."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,9 @@ class IngestPlan:
         to_read: new or changed candidates.
         unchanged: samples that stay as they are, by id, with what their names and the recipe say now.
         rejects: what is rejected without reading, by path: by name, or as before and not changed since.
-        filtered: what was left out when it was decoded and has not changed since, by path.
-        left_out: how many were left out by name, by reason.
+        filtered: what was left out when it was decoded and has not changed since, and some of what is annotated with
+            people, by path.
+        left_out: how many others were left out by name, by reason.
         gone: ids of samples whose files are no longer found.
     """
 
@@ -92,13 +98,19 @@ def plan_ingest(found: Iterable[Found], before: Before, rules: Rules) -> IngestP
     """
     plan = IngestPlan()
     candidates: dict[str, Candidate] = {}
+    people: list[Filtered] = []
     for one in found:
         if isinstance(one, Filtered):
             plan.left_out[one.reason] += 1
+            if one.reason == HAS_PERSON and one.there:
+                people.append(one)
         elif isinstance(one, Reject):
             plan.rejects[one.path] = refused_row(one)
         elif candidates.setdefault(one.sample_id, one) is not one:
             _collide(plan, candidates, one, before.samples.get(one.sample_id))
+    for one in heapq.nsmallest(PEOPLE_KEPT, people, key=lambda one: hashlib.sha256(one.path.encode()).digest()):
+        plan.left_out[one.reason] -= 1
+        plan.filtered[one.path] = refused_row(one)
     for candidate in candidates.values():
         _sort_out(plan, candidate, before, rules)
     if rules.complete:

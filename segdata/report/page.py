@@ -85,7 +85,7 @@ class PageFacts:
         pool: per-image mIoU of the pool; None without scores.
         histogram_scale: linear, log or auto.
         leaders: cards of the hard gallery shown large.
-        veto: what a version said about the backgrounds; None where none was asked.
+        veto: what was said about people in the backgrounds; None where nobody was asked.
         proof: what mining was worth against its control; None without one.
         judged: what people said.
         change: what the selection has that the one before it had not; None without one before it.

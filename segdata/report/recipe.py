@@ -18,7 +18,7 @@ class ReportRecipe(BaseModel):
         rejects: rejected files listed.
         changes: test images shown that improved most, and as many that worsened most.
         composites: composites shown, spread over all of them.
-        vetoed: backgrounds shown that a version kept out of fusion, the surest first.
+        vetoed: backgrounds shown that are kept out of fusion since somebody is in them, the surest first.
         runs: newest runs listed.
         thumbnail_px: the longer side of a picture; pictures shrink further where many must fit.
         page_megabytes: the pictures share this much of the page, so that it can be mailed.

@@ -58,7 +58,8 @@ def test_what_the_version_vetoes_is_left_out_and_told(context: RunContext, monke
     left, told = usable_backgrounds(context, Recipe(), _MODEL)
     assert left["sample_id"].to_pylist() == ["b/0", "b/3", "b/5", "b/6"]
     assert told is not None
-    assert told["vetoed"] == [{"sample_id": "b/1", "person_probability": 0.95}]
+    assert told["vetoed"] == [{"sample_id": "b/1", "person_probability": 0.95, "by": "version"}]
+    assert told["presence"] is None  # too few backgrounds to learn from
     assert asked == [("net-m1", 5, 0.9)]
 
 
@@ -71,7 +72,7 @@ def test_a_version_that_is_not_believed_is_warned_of(
         left, told = usable_backgrounds(context, Recipe(), _MODEL)
     assert left.num_rows == 5
     assert told is not None
-    assert told["trusted"] is False
+    assert told["version"]["trusted"] is False
     assert "net-m1 sees people in 2 of 3 backgrounds, too many to be believed" in caplog.text
 
 
