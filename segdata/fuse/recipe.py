@@ -53,7 +53,7 @@ class FuseRecipe(BaseModel):
     inset_px: float = Field(default=1.0, ge=0, le=20)
     refine_px: float = Field(default=8.0, ge=1, le=64)
     veto: float = Field(default=0.9, ge=0, le=1)
-    presence: float = Field(default=0.01, ge=0, le=0.2)
+    presence: float = Field(default=0.02, ge=0, le=0.2)
     quality: int = Field(default=95, ge=50, le=100)
 
     @field_validator("people", mode="before")

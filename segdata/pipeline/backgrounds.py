@@ -105,11 +105,9 @@ def _ask_photos(context: RunContext, recipe: Recipe, backgrounds: pa.Table) -> T
         return None
     if not found.trusted:
         _log.warning(
-            "veto: people can't be told from their absence in these backgrounds (AUC %.2f; seen in %d of %d): none is "
-            "left out for it. Are they annotated? --set fuse.presence=0 does not look",
+            "veto: people can't be told from their absence in these backgrounds (AUC %.2f): none is left out for it. "
+            "Are those with people annotated? --set fuse.presence=0 does not look",
             found.auc,
-            found.seen,
-            found.judged,
         )
     return {**found.to_json(), "looked": gathered.looked}
 

