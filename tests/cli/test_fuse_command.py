@@ -121,3 +121,20 @@ def test_without_backgrounds_it_exits_4_and_says_how_to_get_them(workspace: Path
     answer = segdata("fuse", "--json", cwd=workspace)
     assert answer.code == 4
     assert "segdata ingest coco" in answer.json["error"]["message"]
+
+
+def test_what_was_seen_in_backgrounds_is_printed_with_who_saw_it(capsys: pytest.CaptureFixture[str]) -> None:
+    from segdata.cli.working import show_veto
+
+    seen = {"judged": 9, "seen": 1, "trusted": True}
+    one = {"sample_id": "coco/7", "person_probability": 0.97, "by": "presence"}
+    show_veto({
+        "judged": 9, "vetoed": [one],
+        "version": {**seen, "model_id": "m1", "trusted": False, "vetoed": []},
+        "presence": {**seen, "vetoed": [one]},
+    })  # fmt: skip
+    printed = capsys.readouterr().out
+    assert "by m1 people are in 1 of 9 backgrounds: not believed, none left out" in printed
+    assert "by what the other photos teach people are in 1 of 9 backgrounds: left out" in printed
+    assert "coco/7" in printed
+    assert "presence" in printed
