@@ -54,16 +54,27 @@ def propose_loop(
     """
     count = 0
     bounds = np.empty(LANES, np.float32)
+    low = np.float32(least - _ROUNDING)  # as a double it would halve how many lanes are computed at once
     for block in range(len(lanes)):
         for query in range(len(windows)):
-            if not _any_near(outlines[query], lanes[block], least - _ROUNDING, bounds):
+            outline, rows = outlines[query], lanes[block]
+            near = np.float32(0)  # a float for the same reason
+            for lane in range(LANES):
+                summed, odd = np.float32(0), np.float32(0)
+                for row in range(_SUMMED):
+                    summed += outline[row] * rows[row, lane]
+                for row in range(_SUMMED, OUTLINE):
+                    odd += outline[row] * rows[row, lane]
+                bound = summed + abs(odd)
+                bounds[lane] = bound
+                near += np.float32(1) if bound > low else np.float32(0)
+            if near == 0:
                 continue
             for lane in range(LANES):
-                if bounds[lane] <= least - _ROUNDING:
+                if bounds[lane] <= low:
                     continue
                 whole = block * LANES + lane
-                even = _product(windows[query], wholes[whole], 0, EVEN)
-                odd = _product(windows[query], wholes[whole], EVEN, LENGTH)
+                even, odd = _products(windows[query], wholes[whole])
                 for sign in (1, -1):
                     score = even + sign * odd
                     if score > least:
@@ -75,26 +86,14 @@ def propose_loop(
 
 
 @called_by_loops
-def _any_near(outline: Floats, lanes: Floats, least: float, bounds: Floats) -> np.bool_:
-    """The most that each dot product can be, plain or mirrored; whether any may be above `least`."""
-    near = np.float32(0)  # counted as a float, for an integer would halve how many lanes are computed at once
-    for lane in range(LANES):
-        summed, odd = np.float32(0), np.float32(0)
-        for row in range(_SUMMED):
-            summed += outline[row] * lanes[row, lane]
-        for row in range(_SUMMED, OUTLINE):
-            odd += outline[row] * lanes[row, lane]
-        bounds[lane] = summed + abs(odd)
-        near += np.float32(1) if bounds[lane] > least else np.float32(0)
-    return near > 0
-
-
-@called_by_loops
-def _product(one: Floats, other: Floats, start: int, stop: int) -> np.floating:
-    total = np.float32(0)
-    for row in range(start, stop):
-        total += one[row] * other[row]
-    return total
+def _products(one: Floats, other: Floats) -> tuple[np.floating, np.floating]:
+    """The even and the odd part of a dot product."""
+    even, odd = np.float32(0), np.float32(0)
+    for row in range(EVEN):
+        even += one[row] * other[row]
+    for row in range(EVEN, LENGTH):
+        odd += one[row] * other[row]
+    return even, odd
 
 
 def similarities_loop(
