@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 from duplicates import invent
 
-from segdata.catalog.near_duplicates import find_duplicates
+from segdata.catalog.near_duplicates import COLUMNS, find_duplicates
 from segdata.catalog.schemas import SCHEMAS
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import Workspace
@@ -99,8 +99,8 @@ def work_of(name: str, workspace: Path, rows: int) -> Callable[[], object]:
 
     def leaks() -> object:
         """What `segdata catalog leaks` searches: all that is not test, for what shows a test image."""
-        test = catalog.read("samples", where="split = 'test'").slice(0, TEST)
-        return find_duplicates(Workspace(workspace, catalog), catalog.read("samples", where="split != 'test'"), test)
+        test = catalog.read("samples", COLUMNS, "split = 'test'").slice(0, TEST)
+        return find_duplicates(Workspace(workspace, catalog), catalog.read("samples", COLUMNS, "split != 'test'"), test)
 
     todo: dict[str, Callable[[], object]] = {
         "status": lambda: status(open_session(workspace)),

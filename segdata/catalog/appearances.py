@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from segdata.catalog.pixels import read_image_of
@@ -60,27 +59,22 @@ def thumbnails_of(workspace: Workspace, samples: pa.Table, threads: int) -> NDAr
     Returns:
         (N, 32, 32) uint8; all 0, which looks like nothing, where a picture can't be read.
     """
-    kept = workspace.catalog.read("appearances", ["image_sha256", "thumbnail"])
-    # An index of each sample's row among the kept ones, without a million Python strings.
-    where = pc.fill_null(pc.index_in(samples["image_sha256"], value_set=kept["image_sha256"]), -1)
-    rows = where.to_numpy() if isinstance(where, pa.ChunkedArray) else where.to_numpy(zero_copy_only=False)
-    found = np.zeros((samples.num_rows, _BYTES), np.uint8)
-    start = 0
-    for chunk in kept["thumbnail"].chunks:
-        here = np.flatnonzero((rows >= start) & (rows < start + len(chunk)))
-        found[here] = _values(chunk)[rows[here] - start]
-        start += len(chunk)
+    wanted = pa.table({"key": samples["image_sha256"], "place": np.arange(samples.num_rows)})
+    found, kept = np.zeros((samples.num_rows, _BYTES), np.uint8), np.zeros(samples.num_rows, bool)
+    for batch in workspace.catalog.matching("appearances", "thumbnail", wanted):
+        places = batch["place"].to_numpy()
+        found[places], kept[places] = _values(batch["thumbnail"]), True
     thumbnails = found.reshape(-1, SIDE, SIDE)
-    missing = np.flatnonzero(rows < 0)
+    missing = np.flatnonzero(~kept)
     pairs = zip(missing, samples.take(pa.array(missing)).to_pylist(), strict=True)
     for index, thumbnail in map_threads(lambda pair: (pair[0], _decoded(workspace, pair[1])), pairs, threads):
         thumbnails[index] = thumbnail
     return thumbnails
 
 
-def _values(chunk: pa.Array) -> NDArray[np.uint8]:
-    """(N, 1024) uint8: the bytes of a column, not copied."""
-    fixed = chunk.cast(pa.binary(_BYTES))
+def _values(column: pa.Array) -> NDArray[np.uint8]:
+    """(N, 1024) uint8: the bytes of a column."""
+    fixed = column.cast(pa.binary(_BYTES))
     return np.frombuffer(fixed.buffers()[1], np.uint8).reshape(-1, _BYTES)[fixed.offset : fixed.offset + len(fixed)]
 
 

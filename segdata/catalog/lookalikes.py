@@ -1,23 +1,23 @@
 """Which thumbnails of two sets show one photograph: the search itself, on arrays, by threads.
 
 Every window of every picture is held against every other picture as a whole, plain and mirrored; what looks alike is
-laid over one another. Work and memory are in chunks of one side, so that a million pictures fit.
+laid over one another. Work is in chunks of the larger set, and so is memory, the thumbnails apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.engines.local import map_threads
-from segdata.imaging.appearance import WHOLE, WINDOWS, Signatures, frequencies_of, signatures_of
+from segdata.imaging.appearance import WHOLE, WINDOWS, frequencies_of, signatures_of, signatures_of_windows
 
 if TYPE_CHECKING:
-    from segdata.imaging.alike import Proposals
+    from segdata.imaging.alike import Proposals, Wholes, Windows
 
 # Measured on 800 real portraits (benchmarks/duplicates.py). Signatures: copies agree by 0.97 or more where a twelfth
 # was cut off, by 0.90 or more for any crop of a tenth; of pairs of strangers, 2 in 10,000 do. Details: copies agree
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _LOOKS_ALIKE = 0.90
 _SAME = 0.87
 _CHUNK = 512
+_HELD = 16_384  # of the smaller set at a time: 60 MB
 
 Thumbnails = NDArray[np.uint8]
 
@@ -54,70 +55,88 @@ def lookalikes(first: Thumbnails, second: Thumbnails, threads: int) -> list[Look
         second: (M, 32, 32) uint8.
         threads: so many chunks at a time.
     """
-    found: dict[tuple[int, int], Lookalike] = {}
-    _keep(found, _one_way(first, second, threads))
-    _keep(found, (Lookalike(x.second, x.first, x.similarity, x.mirrored) for x in _one_way(second, first, threads)))
-    return [found[key] for key in sorted(found)]
+    few, many = sorted((first, second), key=len)
+
+    def both_ways(held: _Part, part: _Part) -> Iterator[Lookalike]:
+        one, other = (held, part) if few is first else (part, held)
+        yield from _look(one, other)
+        yield from (replace(x, first=x.second, second=x.first) for x in _look(other, one))
+
+    return _best(_in_parts(both_ways, few, many, threads))
 
 
 def lookalikes_within(pictures: Thumbnails, threads: int) -> list[Lookalike]:
     """The pairs of one set, each once, `first` below `second`; no picture is a pair with itself."""
-    found: dict[tuple[int, int], Lookalike] = {}
-    _keep(
-        found,
-        (
-            Lookalike(min(x.first, x.second), max(x.first, x.second), x.similarity, x.mirrored)
-            for x in _one_way(pictures, pictures, threads)
-            if x.first != x.second
-        ),
-    )
-    return [found[key] for key in sorted(found)]
+
+    def one_way(held: _Part, part: _Part) -> Iterator[Lookalike]:
+        for x in _look(part, held):
+            if x.first != x.second:
+                yield replace(x, first=min(x.first, x.second), second=max(x.first, x.second))
+
+    return _best(_in_parts(one_way, pictures, pictures, threads))
 
 
-def _keep(found: dict[tuple[int, int], Lookalike], more: Iterator[Lookalike]) -> None:
-    for one in more:
+def _best(found: Iterable[Lookalike]) -> list[Lookalike]:
+    """Each pair once, as it is most alike."""
+    best: dict[tuple[int, int], Lookalike] = {}
+    for one in found:
         key = (one.first, one.second)
-        if key not in found or one.similarity > found[key].similarity:
-            found[key] = one
+        if key not in best or one.similarity > best[key].similarity:
+            best[key] = one
+    return [best[key] for key in sorted(best)]
 
 
-def _one_way(pictures: Thumbnails, wholes: Thumbnails, threads: int) -> Iterator[Lookalike]:
-    """Where a window of one of `pictures` looks like one of `wholes`."""
-    from segdata.imaging.alike import in_lanes
+@dataclass(frozen=True)
+class _Part:
+    """A part of a set, and what its pictures look like.
 
-    if not len(pictures) or not len(wholes):
-        return
-    parts = [
-        signatures_of(frequencies_of(wholes[start : start + 16 * _CHUNK]))
-        for start in range(0, len(wholes), 16 * _CHUNK)
-    ]
-    lanes = in_lanes(np.concatenate(parts))
-    starts = range(0, len(pictures), _CHUNK)
-    for some in map_threads(lambda start: _look(pictures, wholes, lanes, start), starts, threads):
-        yield from some
+    Attributes:
+        pictures: (N, 32, 32) uint8, the whole set.
+        start: index of the part's first picture.
+        windows: 19 for each picture of the part.
+        wholes: of the same pictures.
+    """
+
+    pictures: Thumbnails
+    start: int
+    windows: Windows
+    wholes: Wholes
+
+    @staticmethod
+    def of(pictures: Thumbnails, start: int, count: int) -> _Part:
+        from segdata.imaging.alike import Wholes, Windows
+
+        every = signatures_of_windows(frequencies_of(pictures[start : start + count]))
+        return _Part(pictures, start, Windows.of(every), Wholes.of(every[WINDOWS.index(WHOLE) :: len(WINDOWS)]))
 
 
-def _look(pictures: Thumbnails, wholes: Thumbnails, lanes: NDArray[np.float32], start: int) -> list[Lookalike]:
+def _in_parts(
+    look: Callable[[_Part, _Part], Iterable[Lookalike]], few: Thumbnails, many: Thumbnails, threads: int
+) -> Iterator[Lookalike]:
+    """What is found between every part of the smaller set, which is held meanwhile, and every chunk of the larger."""
+    jobs = (
+        (held, start)
+        for at in range(0, len(few), _HELD)
+        for held in [_Part.of(few, at, _HELD)]
+        for start in range(0, len(many), _CHUNK)
+    )
+    for found in map_threads(lambda job: list(look(job[0], _Part.of(many, job[1], _CHUNK))), jobs, threads):
+        yield from found
+
+
+def _look(part: _Part, other: _Part) -> Iterator[Lookalike]:
+    """Where a window of one of a part's pictures looks like one of another part as a whole."""
     from segdata.imaging.alike import propose, similarities
 
-    some = pictures[start : start + _CHUNK]
-    proposals = best_windows(propose(windows_of(some), lanes, _LOOKS_ALIKE))
+    proposals = best_windows(propose(part.windows, other.wholes, _LOOKS_ALIKE))
     ones, windows = np.divmod(proposals.windows, len(WINDOWS))
-    apart = ones + start != proposals.wholes if pictures is wholes else np.ones(len(ones), bool)
-    ones, windows = ones[apart].astype(np.int32), windows[apart].astype(np.intp)
-    others, mirrored = proposals.wholes[apart], proposals.mirrored[apart]
-    values = similarities(some, wholes, (ones, others), mirrored, windows)
-    return [
-        Lookalike(int(ones[k]) + start, int(others[k]), float(values[k]), bool(mirrored[k]))
-        for k in np.flatnonzero(values >= _SAME)
-    ]
-
-
-def windows_of(pictures: Thumbnails) -> Signatures:
-    """(N x 19, 25) float32: the signatures of all windows of each picture, one picture after the other."""
-    frequencies = frequencies_of(pictures)
-    every = np.stack([signatures_of(frequencies, window) for window in WINDOWS], axis=1)
-    return np.ascontiguousarray(every.reshape(-1, every.shape[2]))
+    ones, others, mirrored = ones + np.int32(part.start), proposals.wholes + np.int32(other.start), proposals.mirrored
+    if part.pictures is other.pictures:
+        apart = ones != others
+        ones, others, mirrored, windows = ones[apart], others[apart], mirrored[apart], windows[apart]
+    values = similarities(part.pictures, other.pictures, (ones, others), mirrored, windows.astype(np.intp))
+    for k in np.flatnonzero(values >= _SAME):
+        yield Lookalike(int(ones[k]), int(others[k]), float(values[k]), bool(mirrored[k]))
 
 
 def best_windows(found: Proposals) -> Proposals:
@@ -134,4 +153,4 @@ def best_windows(found: Proposals) -> Proposals:
 def best_window(picture: NDArray[np.uint8], whole: NDArray[np.uint8]) -> int:
     """The index of the window of one picture that looks most like another as a whole: both (32, 32) uint8."""
     target = signatures_of(frequencies_of(whole[None]), WHOLE)[0]
-    return int(np.argmax(windows_of(picture[None]) @ target))
+    return int(np.argmax(signatures_of_windows(frequencies_of(picture[None])) @ target))

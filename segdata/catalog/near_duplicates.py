@@ -11,10 +11,12 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from segdata.catalog.appearances import thumbnails_of
@@ -24,6 +26,7 @@ from segdata.catalog.workspace import Workspace
 from segdata.errors import DataError
 from segdata.imaging.appearance import SIDE, WINDOWS, colour_grid, grey_square
 
+Rows = list[dict[str, Any]]
 Alikeness = Literal["identical", "copy", "same_shoot", "alike"]
 
 COLUMNS = ("sample_id", "image_sha256", "image_uri", "phash")
@@ -76,23 +79,25 @@ def find_duplicates(
     """
     workers = threads or os.cpu_count() or 1
     left, right = _Contents.of(samples), _Contents.of(others)
-    if not left.groups or not right.groups:
+    if not samples.num_rows or not others.num_rows:
         return []
-    ours, theirs = (thumbnails_of(workspace, side.firsts, workers) for side in (left, right))
-    alike = _of_one_colour(workspace, lookalikes(ours, theirs, workers), left, right)
+    first, second = (thumbnails_of(workspace, side.firsts, workers) for side in (left, right))
+    found = lookalikes(first, second, workers)
+    same = left.shared_with(right)
+    ours = left.rows_of({match.first for match in found} | {one for one, _ in same})
+    theirs = right.rows_of({match.second for match in found} | {other for _, other in same})
     pairs = [
         _pair(one, other, match)
-        for match in alike
-        for one in left.groups[match.first]
-        for other in right.groups[match.second]
-        if one["image_sha256"] != other["image_sha256"]
+        for match in _of_one_colour(workspace, found, ours, theirs)
+        if (match.first, match.second) not in same
+        for one in ours[match.first]
+        for other in theirs[match.second]
     ]
-    by_hash = {group[0]["image_sha256"]: group for group in right.groups}
     pairs += [
         Duplicate(one["sample_id"], other["sample_id"], 0, 1.0, False, "identical")
-        for group in left.groups
-        for other in by_hash.get(group[0]["image_sha256"], ())
-        for one in group
+        for at, there in same
+        for other in theirs[there]
+        for one in ours[at]
     ]
     return sorted((pair for pair in pairs if pair.sample_id != pair.other_id), key=_by_ids)
 
@@ -107,15 +112,19 @@ def find_within(workspace: Workspace, samples: pa.Table, threads: int | None = N
     """
     workers = threads or os.cpu_count() or 1
     contents = _Contents.of(samples)
-    if not contents.groups:
+    if not samples.num_rows:
         return []
     found = lookalikes_within(thumbnails_of(workspace, contents.firsts, workers), workers)
-    alike = _of_one_colour(workspace, found, contents, contents)
-    pairs = [_pair(contents.groups[match.first][0], contents.groups[match.second][0], match) for match in alike]
+    repeated = contents.repeated()
+    rows = contents.rows_of({at for match in found for at in (match.first, match.second)} | repeated)
+    pairs = [
+        _pair(rows[match.first][0], rows[match.second][0], match)
+        for match in _of_one_colour(workspace, found, rows, rows)
+    ]
     pairs += [
-        Duplicate(one["sample_id"], group[0]["sample_id"], 0, 1.0, False, "identical")
-        for group in contents.groups
-        for one in group[1:]
+        Duplicate(one["sample_id"], rows[at][0]["sample_id"], 0, 1.0, False, "identical")
+        for at in repeated
+        for one in rows[at][1:]
     ]
     return sorted(pairs, key=_by_ids)
 
@@ -151,39 +160,64 @@ def leaked_ids(leaks: Iterable[Duplicate]) -> set[str]:
 
 @dataclass(frozen=True)
 class _Contents:
-    """Samples by the bytes of their image: what is equal is looked at once.
+    """Samples by the bytes of their image: what is equal is looked at once. No Python object for each of a million.
 
     Attributes:
-        firsts: one row for each content.
-        groups: the rows of each, in the same order.
+        samples: the rows.
+        keys: what tells each content, in the order of their first rows.
+        order: (N,) indices of the rows, content by content.
+        starts: (contents + 1,) where in `order` each content's rows begin.
     """
 
-    firsts: pa.Table
-    groups: list[list[dict[str, Any]]]
+    samples: pa.Table
+    keys: pa.Array
+    order: NDArray[np.intp]
+    starts: NDArray[np.intp]
 
     @staticmethod
     def of(samples: pa.Table) -> _Contents:
         """Grouped; a sample whose hash is unknown is of a content of its own."""
-        groups: dict[str, list[dict[str, Any]]] = {}
-        firsts = []
-        for index, row in enumerate(samples.select(list(COLUMNS)).to_pylist()):
-            key = row["image_sha256"] or f"unknown: {row['sample_id']}"
-            if key not in groups:
-                firsts.append(index)
-            groups.setdefault(key, []).append(row)
-        return _Contents(samples.select(list(COLUMNS)).take(pa.array(firsts, pa.int64())), list(groups.values()))
+        hashes, ids = samples["image_sha256"], samples["sample_id"]
+        known = pc.if_else(pc.equal(hashes, ""), pa.scalar(None, pa.string()), hashes)
+        keys = pc.coalesce(known, pc.binary_join_element_wise("unknown", ids, ": "))
+        coded = keys.combine_chunks().dictionary_encode()  # numbered as they are met
+        codes = coded.indices.to_numpy(zero_copy_only=False)
+        starts = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))])
+        return _Contents(samples.select(list(COLUMNS)), coded.dictionary, np.argsort(codes, kind="stable"), starts)
+
+    @property
+    def firsts(self) -> pa.Table:
+        """One row for each content."""
+        once = len(self.keys) == self.samples.num_rows
+        return self.samples if once else self.samples.take(pa.array(self.order[self.starts[:-1]]))
+
+    def repeated(self) -> set[int]:
+        """The contents of more than one sample."""
+        return set(np.flatnonzero(np.diff(self.starts) > 1).tolist())
+
+    def shared_with(self, other: _Contents) -> dict[tuple[int, int], None]:
+        """Each content that is in both, as its indices in this and in the other."""
+        where = pc.index_in(other.keys, value_set=self.keys)
+        there = np.flatnonzero(where.is_valid().to_numpy(zero_copy_only=False))
+        here = where.drop_null().to_numpy(zero_copy_only=False)
+        return dict.fromkeys(zip(here.tolist(), there.tolist(), strict=True))
+
+    def rows_of(self, contents: Iterable[int]) -> dict[int, Rows]:
+        """The samples of some contents, by content: of a million, a few."""
+        wanted = sorted(contents)
+        places = [self.order[self.starts[at] : self.starts[at + 1]] for at in wanted]
+        rows = iter(self.samples.take(pa.array(np.concatenate([np.empty(0, np.intp), *places]))).to_pylist())
+        return {at: list(islice(rows, len(some))) for at, some in zip(wanted, places, strict=True)}
 
 
 def _of_one_colour(
-    workspace: Workspace, found: Iterable[Lookalike], first: _Contents, second: _Contents
+    workspace: Workspace, found: Iterable[Lookalike], ours: Mapping[int, Rows], theirs: Mapping[int, Rows]
 ) -> list[Lookalike]:
     """Those whose details agree for sure, or whose colours do too: a few are decoded for it. Unreadable ones stay."""
     look = lru_cache(maxsize=1024)(lambda uri: _colours(workspace, uri))
 
     def agree(match: Lookalike) -> bool:
-        one, other = (
-            look(side.groups[at][0]["image_uri"]) for side, at in ((first, match.first), (second, match.second))
-        )
+        one, other = (look(rows[0]["image_uri"]) for rows in (ours[match.first], theirs[match.second]))
         if one is None or other is None:
             return True
         return float(np.abs(one - (other[:, ::-1] if match.mirrored else other)).mean()) <= _COLOURS_DIFFER

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -58,6 +58,29 @@ def select(sql: str, tables: Mapping[str, Source]) -> pa.Table:
     except duckdb.Error as error:
         _blame_files(tables, error)
         raise UsageError(f"query: {_first_lines(error)}\n  the tables are {', '.join(tables)}") from error
+    finally:
+        connection.close()
+
+
+def batches(sql: str, tables: Mapping[str, Source], rows: int = 16_384) -> Iterator[pa.RecordBatch]:
+    """The rows of one of our own SELECT statements, some at a time: for what is too large to lie in memory twice.
+
+    Args:
+        sql: one SELECT, nobody's input.
+        tables: name -> what is read under it.
+        rows: at most so many a batch.
+
+    Raises:
+        CatalogError: A file can't be read.
+    """
+    import duckdb
+
+    connection = _closed_connection(tables)
+    try:
+        yield from connection.sql(sql).to_arrow_reader(rows)
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        _blame_files(tables, error)
+        raise
     finally:
         connection.close()
 
@@ -175,7 +198,7 @@ def _show_files(connection: duckdb.DuckDBPyConnection, name: str, source: Parque
     connection.execute(f'CREATE VIEW "{name}" AS SELECT {columns} FROM {files}')
 
 
-def _blame_files(tables: Mapping[str, Source], error: duckdb.Error) -> None:
+def _blame_files(tables: Mapping[str, Source], error: Exception) -> None:
     """Raise what is wrong with the files, if that is what DuckDB stumbled over.
 
     Raises:

@@ -7,7 +7,7 @@ several tables, so writers put files first, then rows, then the run's row, and e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,21 @@ class Catalog:
             return wanted.empty_table()  # starting DuckDB would take longer than all the rest
         order = () if name in _UNSORTED else [key for key in KEYS[name] if key in wanted.names]
         return queries.rows_of(source, wanted, where, order)
+
+    def matching(self, name: str, column: str, wanted: pa.Table) -> Iterator[pa.RecordBatch]:
+        """A column of a table, beside what is asked for, in no order and some rows at a time: it is never held whole.
+
+        Args:
+            name: one of `schemas.SCHEMAS`.
+            column: of that table.
+            wanted: a column `key`, of the table's own key, which has no other part; and more, which come back.
+
+        Raises:
+            CatalogError: The table is damaged.
+        """
+        (key,) = KEYS[name]
+        sql = f'SELECT wanted.*, rows."{column}" FROM rows JOIN wanted ON rows."{key}" = wanted.key'
+        return queries.batches(sql, {"rows": self._source(name), "wanted": wanted})
 
     def query(self, sql: str) -> pa.Table:
         """The answer to one SELECT over all tables, by DuckDB with no access to anything else.

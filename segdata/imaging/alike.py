@@ -24,13 +24,16 @@ from segdata.compiled import lazily_compiled
 from segdata.imaging.alike_loops import (
     FIT,
     LANES,
+    LEADING_EVEN,
+    LEADING_ODD,
+    OUTLINE,
     PROPOSE,
     SIMILARITIES,
     fit_loop,
     propose_loop,
     similarities_loop,
 )
-from segdata.imaging.appearance import LENGTH, SIDE, WINDOWS, Signatures, Window
+from segdata.imaging.appearance import EVEN, SIDE, WINDOWS, Signatures, Window
 
 _FINE_RADIUS = 6
 
@@ -52,33 +55,78 @@ class Proposals:
     mirrored: NDArray[np.bool_]
 
 
-def in_lanes(signatures: Signatures) -> NDArray[np.float32]:
-    """Signatures as `propose` reads them: (blocks, 25, 256), filled up with zeros, which look like nothing.
+@dataclass(frozen=True)
+class Windows:
+    """Signatures of windows, as `propose` reads them.
+
+    Attributes:
+        signatures: (Q, 25) float32.
+        outlines: (Q, 13) float32, of `outlines_of`.
+    """
+
+    signatures: Signatures
+    outlines: NDArray[np.float32]
+
+    @staticmethod
+    def of(signatures: Signatures) -> Windows:
+        """Of (Q, 25) float32."""
+        return Windows(signatures, outlines_of(signatures))
+
+
+@dataclass(frozen=True)
+class Wholes:
+    """Signatures of whole pictures, as `propose` reads them.
+
+    Attributes:
+        signatures: (N, 25) float32.
+        lanes: (blocks, 13, 64) float32, their outlines; filled up with zeros, which look like nothing.
+    """
+
+    signatures: Signatures
+    lanes: NDArray[np.float32]
+
+    @staticmethod
+    def of(signatures: Signatures) -> Wholes:
+        """Of (N, 25) float32."""
+        blocks = -(-len(signatures) // LANES)
+        filled = np.zeros((blocks * LANES, OUTLINE), np.float32)
+        filled[: len(signatures)] = outlines_of(signatures)
+        lanes = np.ascontiguousarray(filled.reshape(blocks, LANES, OUTLINE).transpose(0, 2, 1))
+        return Wholes(np.ascontiguousarray(signatures), lanes)
+
+
+def outlines_of(signatures: Signatures) -> NDArray[np.float32]:
+    """What of a signature is enough to see that most others are unlike it: half of its entries, the rest by its length.
 
     Args:
         signatures: (N, 25) float32.
+
+    Returns:
+        (N, 13) float32: 6 even entries, the lengths of the other even and of the other odd ones, 5 odd entries.
     """
-    blocks = -(-len(signatures) // LANES)
-    filled = np.zeros((blocks * LANES, LENGTH), np.float32)
-    filled[: len(signatures)] = signatures
-    return np.ascontiguousarray(filled.reshape(blocks, LANES, LENGTH).transpose(0, 2, 1))
+    even, odd = signatures[:, :EVEN], signatures[:, EVEN:]
+    rests = [np.linalg.norm(part, axis=1) for part in (even[:, LEADING_EVEN:], odd[:, LEADING_ODD:])]
+    return np.column_stack([even[:, :LEADING_EVEN], *rests, odd[:, :LEADING_ODD]])
 
 
-def propose(windows: Signatures, wholes: NDArray[np.float32], least: float) -> Proposals:
+def propose(windows: Windows, wholes: Wholes, least: float) -> Proposals:
     """Every window and whole picture, plain or mirrored, whose signatures agree by more than `least`.
 
+    None is missed: a pair is left out unseen only where its outlines prove that it agrees by less.
+
     Args:
-        windows: (Q, 25) float32 signatures.
-        wholes: (blocks, 25, 256) float32, of `in_lanes`.
+        windows: of any pictures.
+        wholes: of the pictures that they may look like.
         least: in (0, 1).
     """
     scan = lazily_compiled(propose_loop, PROPOSE, fastmath=True)
-    room = 4 * len(windows) + 1024
+    asked = (windows.signatures, windows.outlines, wholes.signatures, wholes.lanes, np.float32(least))
+    room = 4 * len(windows.signatures) + 1024
     while True:
         found = Proposals(
             np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float32), np.empty(room, np.bool_)
         )
-        count = scan(windows, wholes, np.float32(least), *vars(found).values())
+        count = scan(*asked, *vars(found).values())
         if count <= room:
             return Proposals(*(column[:count] for column in vars(found).values()))
         room = count

@@ -20,65 +20,80 @@ Greys = NDArray[np.uint8]
 Indices = NDArray[np.int32]
 Flags = NDArray[np.bool_]
 
-LANES = 256
-"""Signatures are compared so many at a time: 25 of these rows fit the first cache."""
+LANES = 64
+"""Outlines are compared so many at a time, whose bounds are looked through only where one of them is high."""
+LEADING_EVEN, LEADING_ODD = 6, 5
+"""So many entries of a signature stand in its outline as they are, of even and of odd horizontal frequency."""
+_SUMMED = LEADING_EVEN + 2
+OUTLINE = _SUMMED + LEADING_ODD
+"""Numbers of an outline: leading even entries, the lengths of the other even and of the other odd ones, leading odd."""
+_ROUNDING = 1e-4  # far above that of the sums
 _ROUNDS = 6  # of Gauss-Newton; most fits stop earlier
 _SMOOTHED = 1 / 6  # weight of each neighbour: thumbnails sampled at other places differ in what is finer than this
 _FITS_COARSELY = 0.6  # at 16 x 16: copies 0.64 or more, 3 strangers of 4 that were proposed less
 
-PROPOSE = "i8(f4[:,::1],f4[:,:,::1],f4,i4[::1],i4[::1],f4[::1],b1[::1])"
+PROPOSE = "i8(f4[:,::1],f4[:,::1],f4[:,::1],f4[:,:,::1],f4,i4[::1],i4[::1],f4[::1],b1[::1])"
 SIMILARITIES = "void(u1[:,:,::1],u1[:,:,::1],i4[::1],i4[::1],b1[::1],f8[:,::1],f4[::1])"
 FIT = "f8(f4[:,::1],f4[:,::1],f8[::1],i8)"
 
 
 def propose_loop(
     windows: Floats,
+    outlines: Floats,
     wholes: Floats,
+    lanes: Floats,
     least: float,
     found_windows: Indices,
     found_wholes: Indices,
     scores: Floats,
     mirrored: Flags,
 ) -> int:
-    """Even and odd part of each dot product: their sum is the plain picture's, their difference the mirrored one's."""
+    """Even and odd part of each dot product: their sum is the plain picture's, their difference the mirrored one's.
+
+    Neither is more than what the outlines allow: of the entries that they lack, a·b <= |a| |b| (Cauchy and Schwarz).
+    """
     count = 0
-    even, odd = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
-    for block in range(len(wholes)):
+    bounds = np.empty(LANES, np.float32)
+    low = np.float32(least - _ROUNDING)  # as a double it would halve how many lanes are computed at once
+    for block in range(len(lanes)):
         for query in range(len(windows)):
-            even[:] = 0
-            odd[:] = 0
-            _add_products(windows[query], wholes[block], 0, EVEN, even)
-            _add_products(windows[query], wholes[block], EVEN, LENGTH, odd)
-            best = np.float32(0)
+            outline, rows = outlines[query], lanes[block]
+            near = np.float32(0)  # a float for the same reason
             for lane in range(LANES):
-                best = max(best, even[lane] + abs(odd[lane]))
-            if best <= least:
+                summed, odd = np.float32(0), np.float32(0)
+                for row in range(_SUMMED):
+                    summed += outline[row] * rows[row, lane]
+                for row in range(_SUMMED, OUTLINE):
+                    odd += outline[row] * rows[row, lane]
+                bound = summed + abs(odd)
+                bounds[lane] = bound
+                near += np.float32(1) if bound > low else np.float32(0)
+            if near == 0:
                 continue
             for lane in range(LANES):
+                if bounds[lane] <= low:
+                    continue
+                whole = block * LANES + lane
+                even, odd = _products(windows[query], wholes[whole])
                 for sign in (1, -1):
-                    score = even[lane] + sign * odd[lane]
+                    score = even + sign * odd
                     if score > least:
                         if count < len(scores):
-                            found_windows[count], found_wholes[count] = query, block * LANES + lane
+                            found_windows[count], found_wholes[count] = query, whole
                             scores[count], mirrored[count] = score, sign < 0
                         count += 1
     return count
 
 
 @called_by_loops
-def _add_products(query: Floats, block: Floats, start: int, stop: int, total: Floats) -> None:
-    """Three products at a time: a sum that stays in a register for longer."""
-    row = start
-    while row + 3 <= stop:
-        a, b, c = query[row], query[row + 1], query[row + 2]
-        for lane in range(LANES):
-            total[lane] += a * block[row, lane] + b * block[row + 1, lane] + c * block[row + 2, lane]
-        row += 3
-    while row < stop:
-        a = query[row]
-        for lane in range(LANES):
-            total[lane] += a * block[row, lane]
-        row += 1
+def _products(one: Floats, other: Floats) -> tuple[np.floating, np.floating]:
+    """The even and the odd part of a dot product."""
+    even, odd = np.float32(0), np.float32(0)
+    for row in range(EVEN):
+        even += one[row] * other[row]
+    for row in range(EVEN, LENGTH):
+        odd += one[row] * other[row]
+    return even, odd
 
 
 def similarities_loop(

@@ -43,8 +43,9 @@ them they lie near every crop that leaves four fifths of each side."""
 _KEPT = 12  # frequencies of a whole thumbnail that the windows are computed from
 _LOWEST = 6  # of a window: row + column frequency at most this, each below it, without the mean
 _GRID = [(row, column) for row in range(_LOWEST) for column in range(_LOWEST) if 0 < row + column <= _LOWEST]
-# Even horizontal frequencies first: mirroring a picture negates the odd ones and nothing else.
-_ORDER = sorted(_GRID, key=lambda place: (place[1] % 2, place))
+# Even horizontal frequencies first: mirroring a picture negates the odd ones and nothing else. The lowest of each
+# first: they are the strongest, and tell most pairs apart.
+_ORDER = sorted(_GRID, key=lambda place: (place[1] % 2, sum(place), place))
 EVEN = sum(column % 2 == 0 for _, column in _ORDER)
 """So many entries of a signature stay as they are when the picture is mirrored; the others change their sign."""
 LENGTH = len(_ORDER)
@@ -108,10 +109,32 @@ def signatures_of(frequencies: NDArray[np.float32], window: Window = WHOLE) -> S
         (N, 25) float32 of unit length, the 13 of even horizontal frequency first; all 0 for a picture without contrast,
         which would look like anything.
     """
-    shapes = frequencies @ _projection(window)
-    lengths = np.linalg.norm(shapes, axis=1, keepdims=True)
-    found: Signatures = np.where(lengths > 1.0, shapes / np.maximum(lengths, 1.0), np.float32(0)).astype(np.float32)
-    return found
+    return _of_unit_length(frequencies @ _projection(window))
+
+
+def signatures_of_windows(frequencies: NDArray[np.float32]) -> Signatures:
+    """`signatures_of` every one of `WINDOWS`, by one product of matrices.
+
+    Args:
+        frequencies: (N, 144) float32, of `frequencies_of`.
+
+    Returns:
+        (N x 19, 25) float32: the windows of one picture after those of the other.
+    """
+    return _of_unit_length((frequencies @ _projections()).reshape(-1, LENGTH))
+
+
+def _of_unit_length(shapes: NDArray[np.float32]) -> Signatures:
+    """The same array, scaled."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", shapes, shapes))
+    shapes *= np.where(lengths > 1.0, 1 / np.maximum(lengths, 1.0), 0).astype(np.float32)[:, None]
+    return shapes
+
+
+@cache
+def _projections() -> NDArray[np.float32]:
+    """(144, 19 x 25): `_projection` of each window, side by side."""
+    return np.concatenate([_projection(window) for window in WINDOWS], axis=1)
 
 
 @cache

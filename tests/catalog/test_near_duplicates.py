@@ -7,12 +7,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from segdata.catalog.appearances import AppearanceWriter, thumbnails_of
 from segdata.catalog.duplicates import all_duplicates, all_leaks, grouped
 from segdata.catalog.lookalikes import lookalikes, lookalikes_within
-from segdata.catalog.near_duplicates import find_duplicates
+from segdata.catalog.near_duplicates import find_duplicates, find_within
 from segdata.catalog.schemas import rows_to_table
 from segdata.drawn.portrait import draw_portrait
 from segdata.imaging.appearance import thumbnail_of
@@ -109,6 +110,33 @@ def test_a_file_that_cannot_be_read_is_no_pair(house: House) -> None:
     house.add("a/pool/0", "pool", picture(0))
     (house.root / "a_pool_0.png").unlink()
     assert all_duplicates(house.workspace) == []
+
+
+def test_bytes_that_are_not_known_are_equal_to_none(house: House) -> None:
+    house.add("a/pool/0", "pool", picture(50), image_sha256="")
+    house.add("a/pool/1", "pool", picture(51), image_sha256="")
+    house.add("a/pool/2", "pool", CHANGES["resized"](picture(50)), image_sha256="")
+    samples = house.workspace.catalog.read("samples")
+    known = samples["image_sha256"].to_pylist()
+    samples = samples.set_column(
+        samples.schema.get_field_index("image_sha256"), "image_sha256", pa.array([name or None for name in known])
+    )
+    assert [(pair.sample_id, pair.other_id) for pair in find_within(house.workspace, samples)] == [
+        ("a/pool/0", "a/pool/2")
+    ]
+    both = {("a/pool/0", "a/pool/2"), ("a/pool/2", "a/pool/0")}
+    assert {(pair.sample_id, pair.other_id) for pair in find_duplicates(house.workspace, samples, samples)} == both
+
+
+def test_every_row_of_shared_bytes_is_paired(house: House) -> None:
+    for number in range(3):
+        house.add(f"a/pool/{number}", "pool", picture(60), image_sha256="same bytes")
+        house.add(f"p/test/{number}", "test", picture(60), image_sha256="same bytes")
+    ours, theirs = (house.workspace.catalog.read("samples", where=f"split = '{name}'") for name in ("pool", "test"))
+    found = find_duplicates(house.workspace, ours, theirs)
+    assert [(pair.sample_id, pair.other_id, pair.kind) for pair in found] == [
+        (f"a/pool/{one}", f"p/test/{other}", "identical") for one in range(3) for other in range(3)
+    ]
 
 
 def test_nothing_has_no_duplicates(house: House) -> None:

@@ -4,26 +4,64 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from segdata.imaging.alike import fine_similarity, in_lanes, propose, similarities
-from segdata.imaging.appearance import EVEN, WHOLE, WINDOWS, frequencies_of, grey_square, signatures_of, thumbnail_of
+from segdata.imaging.alike import Wholes, Windows, fine_similarity, propose, similarities
+from segdata.imaging.appearance import (
+    EVEN,
+    LENGTH,
+    WHOLE,
+    WINDOWS,
+    frequencies_of,
+    grey_square,
+    signatures_of,
+    thumbnail_of,
+)
 from tests.imaging.test_appearance import photo
+
+
+def every_agreement(windows: np.ndarray, wholes: np.ndarray, least: float) -> dict[tuple[int, int, bool], float]:
+    """What `propose` should find, by plain NumPy."""
+    flipped = wholes * np.where(np.arange(LENGTH) < EVEN, 1, -1)
+    return {
+        (int(i), int(j), mirrored): float(scores[i, j])
+        for mirrored, scores in ((False, windows @ wholes.T), (True, windows @ flipped.T))
+        for i, j in np.argwhere(scores > least)
+    }
+
+
+def proposed(windows: np.ndarray, wholes: np.ndarray, least: float) -> dict[tuple[int, int, bool], float]:
+    found = propose(Windows.of(windows), Wholes.of(wholes), least)
+    return {(int(i), int(j), bool(m)): float(score) for i, j, score, m in zip(*vars(found).values(), strict=True)}
 
 
 def test_proposals_are_all_pairs_whose_signatures_agree() -> None:
     pictures = np.array([thumbnail_of(photo(seed % 290)) for seed in range(300)])
     pictures[290:] = pictures[290:, :, ::-1]
     signatures = signatures_of(frequencies_of(pictures))
-    plain = signatures @ signatures.T
-    flipped = signatures.copy()
-    flipped[:, EVEN:] *= -1
-    mirrored = signatures @ flipped.T
-    expected = {(i, j, False) for i, j in np.argwhere(plain > 0.6)} | {
-        (i, j, True) for i, j in np.argwhere(mirrored > 0.6)
-    }
-    found = propose(signatures, in_lanes(signatures), 0.6)
-    assert {(int(i), int(j), bool(m)) for i, j, _, m in zip(*vars(found).values(), strict=True)} == expected
-    assert len(found.scores) > 300
+    expected = every_agreement(signatures, signatures, 0.6)
+    assert set(proposed(signatures, signatures, 0.6)) == set(expected)
+    assert len(expected) > 300
+
+
+@given(seed=st.integers(0, 2**32 - 1), least=st.floats(0.3, 0.97), counts=st.tuples(*[st.integers(1, 150)] * 2))
+def test_what_the_outlines_leave_out_agrees_by_less(seed: int, least: float, counts: tuple[int, int]) -> None:
+    """Signatures of any direction, near ones and mirrored ones; some lie mostly in what an outline lacks, or has."""
+    rng = np.random.default_rng(seed)
+    windows, wholes = (rng.normal(size=(count, LENGTH)) for count in counts)
+    windows[:, rng.random(LENGTH) < 0.3] *= rng.choice([0, 1, 9])
+    near = rng.integers(len(windows), size=len(wholes) // 2)
+    wholes[: len(near)] = windows[near] + rng.normal(0, rng.uniform(0, 0.4), (len(near), LENGTH))
+    wholes[: len(near) // 2, EVEN:] *= -1
+    unit = [
+        (one / np.maximum(np.linalg.norm(one, axis=1), 1e-9)[:, None]).astype(np.float32) for one in (windows, wholes)
+    ]
+    unit[1][-1] = 0  # a picture without contrast
+    expected, found = every_agreement(*unit, least), proposed(*unit, least)
+    at_the_edge = {key for key in set(expected) ^ set(found) if abs({**expected, **found}[key] - least) < 1e-5}
+    assert set(expected) - at_the_edge == set(found) - at_the_edge
+    assert all(abs(found[key] - expected[key]) < 1e-5 for key in set(found) & set(expected))
 
 
 def agree(first: np.ndarray, second: np.ndarray, window: int = 0, mirrored: bool = False) -> float:

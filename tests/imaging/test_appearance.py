@@ -6,7 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from segdata.imaging.appearance import EVEN, LENGTH, WHOLE, WINDOWS, frequencies_of, signatures_of, thumbnail_of
+from segdata.imaging.appearance import (
+    EVEN,
+    LENGTH,
+    WHOLE,
+    WINDOWS,
+    frequencies_of,
+    signatures_of,
+    signatures_of_windows,
+    thumbnail_of,
+)
 from segdata.imaging.phash import hamming, phash, phash_of
 
 
@@ -35,6 +44,13 @@ def test_a_crop_looks_like_the_window_it_was_cut_at(window: tuple[float, float, 
     cut = signature(image[top:bottom, left:right])
     assert float(signature(image, window) @ cut) > 0.99
     assert float(signature(image, window) @ cut) > float(signature(image) @ cut)
+
+
+def test_the_windows_of_many_pictures_are_those_of_each() -> None:
+    frequencies = frequencies_of(np.array([thumbnail_of(photo(4)), thumbnail_of(photo(5)), np.full((32, 32), 9)]))
+    every = signatures_of_windows(frequencies).reshape(3, len(WINDOWS), LENGTH)
+    for index, window in enumerate(WINDOWS):
+        np.testing.assert_allclose(every[:, index], signatures_of(frequencies, window), atol=1e-6)
 
 
 def test_mirroring_negates_the_odd_entries_and_nothing_else() -> None:
