@@ -8,9 +8,10 @@ every background is used once before any is used twice, and a portrait or backgr
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,13 +57,58 @@ class PlannedComposite:
         return ("portrait", first), *(("companion", other) for other in others), ("background", self.background)
 
 
+class CompositePlan(Sequence[PlannedComposite]):
+    """Composites in a fixed order, each made when it is asked for: of each, only the number of its background is kept.
+
+    Args:
+        recipe: how they are fused.
+        chosen: rows of the portraits that composites are made for.
+        scenes: rows of the backgrounds.
+        pairs: (composites,) int32, the index of each one's background.
+        gathering: finds companions.
+        seed: decides every draw.
+    """
+
+    def __init__(
+        self,
+        recipe: FuseRecipe,
+        chosen: Sequence[Row],
+        scenes: Sequence[Row],
+        pairs: NDArray[np.int32],
+        gathering: _Gathering,
+        seed: int,
+    ) -> None:
+        self._recipe, self._chosen, self._scenes, self._pairs = recipe, chosen, scenes, pairs
+        self._gathering, self._seed = gathering, seed
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    @overload
+    def __getitem__(self, index: int) -> PlannedComposite: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[PlannedComposite]: ...
+
+    def __getitem__(self, index: int | slice) -> PlannedComposite | list[PlannedComposite]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(len(self)))]
+        place, number = divmod(range(len(self))[index], self._recipe.composites)
+        group = self._gathering.group(self._chosen[place], number)
+        return _planned(self._recipe, group, number, self._scenes[self._pairs[index]], self._seed)
+
+    def sample_ids(self) -> Iterator[str]:
+        """Of all composites in order, without planning them."""
+        return (_sample_id(row, number) for row in self._chosen for number in range(self._recipe.composites))
+
+
 def plan_composites(
     recipe: FuseRecipe,
     portraits: Sequence[Row],
     backgrounds: Sequence[Row],
     seed: int,
     framing: FramingOf | None = None,
-) -> list[PlannedComposite]:
+) -> CompositePlan:
     """All composites that the recipe asks for, in a fixed order.
 
     Args:
@@ -80,15 +126,9 @@ def plan_composites(
     scenes = sorted((row for row in backgrounds if _is_scene(row)), key=lambda row: str(row["sample_id"]))
     _check_counts(usable, scenes, recipe)
     chosen = choose_portraits(usable, recipe.ratio, seed, recipe.prefer)
-    jobs = [(row, number) for row in chosen for number in range(recipe.composites)]
-    pairs = pair_backgrounds(
-        [f"{row['sample_id']}/{number}" for row, number in jobs], [str(scene["sample_id"]) for scene in scenes], seed
-    )
-    gather = _Gathering(recipe.people_range, usable, framing, seed)
-    return [
-        _planned(recipe, gather.group(row, number), number, scenes[index], seed)
-        for (row, number), index in zip(jobs, pairs, strict=True)
-    ]
+    names = (f"{row['sample_id']}/{number}" for row in chosen for number in range(recipe.composites))
+    pairs = pair_backgrounds(names, [str(scene["sample_id"]) for scene in scenes], seed)
+    return CompositePlan(recipe, chosen, scenes, pairs, _Gathering(recipe.people_range, usable, framing, seed), seed)
 
 
 def choose_portraits(
@@ -109,7 +149,7 @@ def choose_portraits(
     return sorted(portraits, key=order)[: int(ratio * len(portraits) + 0.5)]
 
 
-def pair_backgrounds(names: Sequence[str], background_ids: Sequence[str], seed: int) -> list[int]:
+def pair_backgrounds(names: Iterable[str], background_ids: Sequence[str], seed: int) -> NDArray[np.int32]:
     """For each composite the index of its background: each is used once before any is used twice.
 
     Args:
@@ -119,7 +159,7 @@ def pair_backgrounds(names: Sequence[str], background_ids: Sequence[str], seed: 
     """
     keys = np.array([_word(seed, "background", one) for one in background_ids], np.uint64)
     fresh = np.ones(len(keys), bool)
-    pairs = []
+    pairs = array("i")
     for name in names:
         if not fresh.any():
             fresh[:] = True
@@ -128,7 +168,7 @@ def pair_backgrounds(names: Sequence[str], background_ids: Sequence[str], seed: 
             index = int(np.argmax(fresh))
         fresh[index] = False
         pairs.append(index)
-    return pairs
+    return np.array(pairs, np.int32)
 
 
 class _Gathering:
@@ -176,7 +216,7 @@ def _planned(
     recipe: FuseRecipe, group: Sequence[tuple[Row, Member | None]], number: int, scene: Row, seed: int
 ) -> PlannedComposite:
     portraits = tuple(row for row, _ in group)
-    sample_id = f"composite/{portraits[0]['sample_id']}/{number}"
+    sample_id = _sample_id(portraits[0], number)
     own_seed = int(_word(seed, "composite", str(number)))  # two composites of one pair differ by their number alone
     background_id = str(scene["sample_id"])
     members = [member for _, member in group if member is not None]
@@ -189,6 +229,10 @@ def _planned(
         [_RENDERER, sample_id, fusion.to_json(), [*parents, scene["image_sha256"]], recipe.quality],
     )
     return PlannedComposite(sample_id, portraits, scene, fusion, recipe.quality, sha256_of(content.encode())[:32])
+
+
+def _sample_id(portrait: Row, number: int) -> str:
+    return f"composite/{portrait['sample_id']}/{number}"
 
 
 def _check_counts(portraits: Sequence[Row], backgrounds: Sequence[Row], recipe: FuseRecipe) -> None:

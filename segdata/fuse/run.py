@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from segdata.fuse.plan import FramingOf, PlannedComposite, Row, plan_composites
+from segdata.fuse.plan import CompositePlan, FramingOf, PlannedComposite, Row, plan_composites
 from segdata.fuse.recipe import FuseRecipe
 from segdata.fuse.sweep import sweep
 from segdata.records import Progress
@@ -74,10 +74,11 @@ class FuseResult:
 
 @dataclass
 class _Work:
-    """The plan beside what is there: sorted out once, filled in while rendering."""
+    """The plan beside what is there, by index: sorted out once, filled in while rendering."""
 
-    planned: list[PlannedComposite]
-    todo: list[PlannedComposite]
+    plan: CompositePlan
+    planned: list[int]
+    todo: list[int]
     before: dict[str, Mapping[str, Any]]
     written: int = 0
     failed: list[Failure] = field(default_factory=list)
@@ -109,7 +110,7 @@ def run(context: RunContext, recipe: FuseRecipe, portraits: pa.Table, background
 
 def planned_composites(
     context: RunContext, recipe: FuseRecipe, portraits: pa.Table, backgrounds: pa.Table
-) -> list[PlannedComposite]:
+) -> CompositePlan:
     """All composites that the recipe asks for; labels are read only for scenes of several people.
 
     Raises:
@@ -139,23 +140,22 @@ def _framing_reader(workspace: Workspace) -> FramingOf:
     return framing
 
 
-def _sort_out(
-    context: RunContext, everything: Sequence[PlannedComposite], before: dict[str, Mapping[str, Any]]
-) -> _Work:
-    wanted = [one for one in everything if before.get(one.sample_id, {}).get("status") != "forgotten"]
+def _sort_out(context: RunContext, everything: CompositePlan, before: dict[str, Mapping[str, Any]]) -> _Work:
+    sample_ids = list(everything.sample_ids())
+    wanted = (i for i, sample_id in enumerate(sample_ids) if before.get(sample_id, {}).get("status") != "forgotten")
     planned = list(islice(wanted, context.limit))
-    todo = [one for one in planned if not _is_there(context.workspace, one, before.get(one.sample_id))]
-    todo.sort(key=lambda one: one.sample_id)  # a commit then meets few files of the table: those of its own range
-    return _Work(planned, todo, before)
+    todo = [i for i in planned if not _is_there(context.workspace, everything, i, before.get(sample_ids[i]))]
+    todo.sort(key=sample_ids.__getitem__)  # a commit then meets few files of the table: those of its own range
+    return _Work(everything, planned, todo, before)
 
 
-def _is_there(workspace: Workspace, planned: PlannedComposite, row: Mapping[str, Any] | None) -> bool:
+def _is_there(workspace: Workspace, plan: CompositePlan, index: int, row: Mapping[str, Any] | None) -> bool:
     """Whether the row is of this very plan, and its files are whole: their names are of their content."""
     from segdata.fuse.render import paths_of
 
     if row is None or row["status"] != "present":
         return False
-    paths = paths_of(workspace, planned)
+    paths = paths_of(workspace, plan[index])
     if (row["image_uri"], row["alpha_uri"]) != tuple(workspace.uri_of(path) for path in paths):
         return False
     sizes = (row["image_size"], row["alpha_size"])
@@ -171,7 +171,8 @@ def _render(context: RunContext, recipe: FuseRecipe, work: _Work) -> None:
     reused, total = len(work.planned) - len(work.todo), len(work.planned)
     context.progress(Progress("fuse", "composites", reused, total, "composites"))
     rows: list[dict[str, Any]] = []
-    for done, made in enumerate(map_threads(renderer.render, work.todo, context.workers), start=1):
+    todo = (work.plan[index] for index in work.todo)
+    for done, made in enumerate(map_threads(renderer.render, todo, context.workers), start=1):
         if isinstance(made, Failure):
             work.failed.append(made)
         else:
@@ -193,13 +194,13 @@ def _commit(context: RunContext, work: _Work, rows: list[dict[str, Any]]) -> Non
     _delete_files(context.workspace, replaced, keep=now)
 
 
-def _no_longer(everything: Sequence[PlannedComposite], work: _Work) -> list[Mapping[str, Any]]:
+def _no_longer(everything: CompositePlan, work: _Work) -> list[Mapping[str, Any]]:
     failed = {one.sample_id for one in work.failed}
-    kept = {one.sample_id for one in everything} - failed
+    kept = set(everything.sample_ids()) - failed
     return [row for sample_id, row in work.before.items() if sample_id not in kept and row["status"] == "present"]
 
 
-def _bury(context: RunContext, everything: Sequence[PlannedComposite], work: _Work) -> int:
+def _bury(context: RunContext, everything: CompositePlan, work: _Work) -> int:
     from segdata.catalog.schemas import rows_to_table
 
     lost = _no_longer(everything, work)
@@ -219,17 +220,23 @@ def _delete_files(workspace: Workspace, rows: Iterable[Mapping[str, Any]], keep:
 
 
 def _result(work: _Work, gone: int, dry: bool) -> FuseResult:
-    planned = work.planned
+    portraits, backgrounds, people, told = set(), set(), Counter[int](), []
+    for one in (work.plan[index] for index in work.planned):
+        portraits.add(one.portraits[0]["sample_id"])
+        backgrounds.add(one.background["sample_id"])
+        people[len(one.portraits)] += 1
+        if dry:
+            told.append(_told(one))
     return FuseResult(
-        portraits=len({one.portraits[0]["sample_id"] for one in planned}),
-        composites=len(planned),
+        portraits=len(portraits),
+        composites=len(work.planned),
         written=work.written,
-        reused=len(planned) - len(work.todo),
+        reused=len(work.planned) - len(work.todo),
         gone=gone,
-        people=Counter(len(one.portraits) for one in planned),
-        backgrounds=len({one.background["sample_id"] for one in planned}),
+        people=people,
+        backgrounds=len(backgrounds),
         failed=tuple(work.failed),
-        planned=tuple(_told(one) for one in planned) if dry else (),
+        planned=tuple(told),
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,14 +28,31 @@ def sweep(workspace: Workspace, old_seconds: float = OLD_SECONDS) -> int:
         How many were deleted.
     """
     files, latest = workspace.catalog.files, time.time() - old_seconds
-    stray = [path for path in (files / "foregrounds").rglob(".*.tmp") if _is_old(path, latest)]
-    rendered = [path for path in (files / "composites").rglob("*") if _is_old(path, latest)]
+    stray = [path for path in _files_under(files / "foregrounds") if _is_temporary(path) and _is_old(path, latest)]
+    rendered = [path for path in _files_under(files / "composites") if _is_old(path, latest)]
     if rendered:  # not so after a first fuse, however many it made
         where = "kind = 'composite' AND status = 'present'"
         rows = workspace.catalog.read("samples", ["image_uri", "alpha_uri"], where)
         known = {*rows["image_uri"].to_pylist(), *rows["alpha_uri"].to_pylist()}
         stray += [path for path in rendered if workspace.uri_of(path) not in known]
     return sum(_is_deleted(path) for path in stray)
+
+
+def _files_under(folder: Path) -> Iterator[Path]:
+    """One after the other: `Path.rglob` would hold all entries of a folder of ten thousand composites at once."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _files_under(Path(entry.path))
+                else:
+                    yield Path(entry.path)
+    except OSError:  # not there, or somebody else's sweep was quicker
+        return
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.name.startswith(".") and path.suffix == ".tmp"
 
 
 def _is_old(path: Path, latest: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -188,3 +189,20 @@ def test_whatever_decides_the_bytes_decides_the_key(change: str) -> None:
         change, FuseRecipe(ratio=1)
     )
     assert plan_composites(recipe, [changed_portrait], [changed_scene], 0)[0].key != before
+
+
+def test_a_plan_keeps_a_few_bytes_of_each_composite_and_makes_the_same_one_again() -> None:
+    recipe, portraits, backgrounds = FuseRecipe(ratio=1, composites=400), _portraits(5), _backgrounds(5)
+    tracemalloc.start()
+    try:
+        planned = plan_composites(recipe, portraits, backgrounds, seed=0)
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(planned) == 2000
+    assert kept_bytes < 20 * len(planned)
+    assert planned[1234] == planned[1234:1235][0]
+    assert planned[-1] == planned[1999]
+    assert [one.sample_id for one in planned] == list(planned.sample_ids())
+    with pytest.raises(IndexError):
+        planned[2000]
