@@ -101,7 +101,7 @@ def erase(workspace: Workspace, traces: Traces, run_id: str) -> None:
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
     shutil.rmtree(catalog.files / "foregrounds", ignore_errors=True)
-    drop_mends(catalog, traces.ids)
+    drop_mends(catalog, traces.ids, _hashes(traces.rows), _holders(workspace, traces))
     leaks_file(catalog).unlink(missing_ok=True)
     for folder in ("overlays", "pictures"):  # of a review: made again by the next one, which leaves these samples out
         shutil.rmtree(workspace.root / "review" / folder, ignore_errors=True)
@@ -131,6 +131,12 @@ def _earlier_names(workspace: Workspace, rows: Sequence[Row]) -> list[Row]:
     gone = f"status = 'gone' AND {quoted_in('image_sha256', _hashes(rows))}"
     known = {row["sample_id"] for row in rows}
     return [row for row in workspace.catalog.read("samples", where=gone).to_pylist() if row["sample_id"] not in known]
+
+
+def _holders(workspace: Workspace, traces: Traces) -> set[str]:
+    """Samples with the same bytes that are not forgotten: their labels stay."""
+    same = f"status = 'present' AND {quoted_in('image_sha256', _hashes(traces.rows))}"
+    return set(workspace.catalog.read("samples", ["sample_id"], same)["sample_id"].to_pylist()) - traces.ids
 
 
 def _hashes(rows: Sequence[Row]) -> set[str]:
