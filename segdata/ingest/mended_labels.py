@@ -71,7 +71,7 @@ class MendedLabels:
         return self._of_its_bytes(candidate, answer, reading)
 
     def keep(self, rows: Iterable[Row]) -> None:
-        """Note the names that mended labels have come to, before the rows are committed: a kill in between costs nothing.
+        """Note the names that mended labels have come to, before the rows are committed: then a kill costs nothing.
 
         Args:
             rows: of `samples`, about to be committed.
