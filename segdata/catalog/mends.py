@@ -110,15 +110,19 @@ def drop_mends(catalog: Catalog, names: Set[str], images: Set[str] = frozenset()
         return 0
     with alone(folder_of(catalog)):
         known = mends_of(catalog)
-        of_names = names & known.keys()
-        of_images = {name for name, mend in known.items() if mend.image in images and name not in held}
-        gone = {name: known.pop(name) for name in of_names | of_images}
+        gone = {name: known.pop(name) for name in mends_of_samples(catalog, names, images, held)}
         if gone:
             kept = {file for mend in known.values() for file in (mend.file, *mend.earlier)}
             _write(catalog, known)
             for file in {file for mend in gone.values() for file in (mend.file, *mend.earlier)} - kept:
                 (folder_of(catalog) / file).unlink(missing_ok=True)
     return len(gone)
+
+
+def mends_of_samples(catalog: Catalog, names: Set[str], images: Set[str], held: Set[str]) -> set[str]:
+    """Under which names the index has the mends that `drop_mends` would remove."""
+    known = mends_of(catalog)
+    return {name for name, mend in known.items() if name in names or (mend.image in images and name not in held)}
 
 
 def _next(was: Mend | None, file: str, image: str | None, alpha: str | None) -> Mend:

@@ -15,6 +15,7 @@ import pytest
 
 from segdata.catalog import models
 from segdata.catalog.known_leaks import leaks_file
+from segdata.catalog.mends import folder_of, keep_mends, mends_of
 from segdata.catalog.packing import pack_mask
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.splits import test_pin as pin_of
@@ -152,6 +153,26 @@ def test_the_same_bytes_under_another_name_are_left_out_too(session: Session, tm
     assert row_of(mine, "mine/images/again")["status"] == "forgotten"
     kept = session.workspace.catalog.read("appearances", ["image_sha256"])["image_sha256"].to_pylist()
     assert before["image_sha256"] not in kept
+
+
+def test_its_mended_labels_go_from_every_name_and_those_of_a_copy_that_stays_do_not(session: Session) -> None:
+    catalog, row = session.workspace.catalog, row_of(session, VICTIM)
+    photograph = (row["image_sha256"], row["alpha_sha256"])
+    catalog.merge("samples", rows_to_table("samples", [{**row, "sample_id": "pool/copy", "split": "pool"}]))
+    names = {VICTIM: b"its label", "a name it had": b"an older one", "pool/copy": b"the copy's"}
+    keep_mends(catalog, names, dict.fromkeys(names, photograph))
+    mended = {"alpha_uri": session.workspace.uri_of(folder_of(catalog) / mends_of(catalog)[VICTIM].file)}
+    renamed = {"sample_id": "portrait2000/training/gone", "status": "gone", "image_uri": "data/no such file.png"}
+    catalog.merge("samples", rows_to_table("samples", [{**row, **mended}, {**row, **renamed}]))
+    result = forget(session, [VICTIM], yes=True).result
+    assert result["removed"]["mended"] == 2
+    assert (result["remains"]["sources"], result["remains"]["labels"]) == (
+        sorted([row["image_uri"], row["alpha_uri"]]),
+        [VICTIM],
+    )
+    assert f"  the source's own label of {VICTIM}, which had been mended" in shown(result)
+    assert set(mends_of(catalog)) == {"pool/copy"}
+    assert [path.read_bytes() for path in folder_of(catalog).glob("*.png")] == [b"the copy's"]
 
 
 def test_without_yes_nothing_is_written_and_the_refusal_says_what_would_be(session: Session) -> None:
