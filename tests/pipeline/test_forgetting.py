@@ -101,7 +101,8 @@ def test_a_forgotten_picture_is_nowhere_in_the_workspace_and_an_ingest_leaves_it
     sheet = session.workspace.reports / "a-run" / "composites.jpg"
     curves = session.workspace.reports / "tensorboard" / "a-version"
     mined = session.workspace.reports / "a-run" / "mined.png"
-    for file in (sheet, mined, curves / "events"):
+    drawn = [root / "review" / folder / "a.png" for folder in ("overlays", "pictures")]
+    for file in (sheet, mined, curves / "events", *drawn):
         atomic_write(file, b"pictures of many")
     others = catalog.read("samples", where=f"sample_id NOT IN ('{VICTIM}', '{COMPOSITE}')")
 
@@ -111,7 +112,7 @@ def test_a_forgotten_picture_is_nowhere_in_the_workspace_and_an_ingest_leaves_it
     # What may name it: the mark that keeps it away, and the journal.
     for needle in (VICTIM.encode(), before["image_sha256"].encode()):
         assert outside(places_of(root, needle), "catalog/tables/samples/", "catalog/tables/runs/") == set()
-    assert not any(place.exists() for place in (page, sheet, mined, curves))
+    assert not any(place.exists() for place in (page, sheet, mined, curves, *drawn))
     assert {session.workspace.uri_of(place) for place in (page, sheet, mined, curves)} <= set(
         result["removed"]["reports"]
     )
@@ -153,6 +154,18 @@ def test_the_same_bytes_under_another_name_are_left_out_too(session: Session, tm
     assert row_of(mine, "mine/images/again")["status"] == "forgotten"
     kept = session.workspace.catalog.read("appearances", ["image_sha256"])["image_sha256"].to_pylist()
     assert before["image_sha256"] not in kept
+
+
+def test_what_is_known_of_it_by_the_name_that_it_had_before_goes_too(session: Session) -> None:
+    catalog, row = session.workspace.catalog, row_of(session, VICTIM)
+    before = {**row, "sample_id": "portrait2000/training/before", "status": "gone"}
+    catalog.merge("samples", rows_to_table("samples", [before]))
+    key = {name: before[name] for name in ("sample_id", "image_sha256", "alpha_sha256")}
+    catalog.append("scores", rows_to_table("scores", [{**key, "scorer_id": "s", "status": "scored", "miou": 0.4}]))
+    result = forget(session, [VICTIM], yes=True).result
+    assert result["forgotten"] == [VICTIM, before["sample_id"]]
+    assert catalog.read("scores").num_rows == 0
+    assert row_of(session, before["sample_id"])["status"] == "forgotten"
 
 
 def test_its_mended_labels_go_from_every_name_and_those_of_a_copy_that_stays_do_not(session: Session) -> None:
