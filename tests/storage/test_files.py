@@ -100,6 +100,23 @@ def test_a_file_that_never_rests_is_refused(tmp_path: Path, monkeypatch: pytest.
         read_steady(tmp_path / "file")
 
 
+def test_a_file_that_is_written_over_without_growing_is_refused_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    fstat, moments = os.fstat, iter(range(99))
+
+    def written_over(handle: int) -> os.stat_result:
+        found = fstat(handle)
+        (tmp_path / "file").write_bytes(b"new")
+        os.utime(tmp_path / "file", ns=(0, next(moments)))
+        return found
+
+    monkeypatch.setattr(os, "fstat", written_over)
+    with pytest.raises(OSError, match="changes while it is read"):
+        read_steady(tmp_path / "file")
+
+
 def test_whoever_asks_second_waits_for_the_first(tmp_path: Path) -> None:
     (tmp_path / "count").write_text("0")
 
