@@ -85,6 +85,8 @@ def root(tmp_path: Path) -> Path:
     (masks / "cut mask.png").write_bytes(encoded(MASK, ".png")[:-30])
     (images / "no mask.jpg").write_bytes(JPEG)
     (masks / "no image.png").write_bytes(encoded(MASK, ".png"))
+    add("sparse.jpg", JPEG)
+    os.truncate(images / "sparse.jpg", 10**12)  # a terabyte that takes no room
     os.mkfifo(images / "pipe.jpg")
     (images / "folder.jpg").mkdir()
     (images / "circle.jpg").symlink_to(images / "circle.jpg")
@@ -109,6 +111,7 @@ def root(tmp_path: Path) -> Path:
 
 EXPECTED = {
     **{f"images/{'cut too.png' if name == 'cut.png' else name}": reason for name, (_, reason) in FILES.items()},
+    "images/sparse.jpg": "too_large",
     "images/twin.png": "unsafe_path",
     "images/cut mask.jpg": "unreadable_alpha",
     "images/no mask.jpg": "missing_alpha",

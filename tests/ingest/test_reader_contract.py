@@ -201,6 +201,17 @@ def test_a_link_that_leaves_the_root_is_refused(reader: str, layout: Layout, tre
     assert [(one.path, one.reason) for one in refused] == [(layout.image("00002"), "unsafe_path")]
 
 
+def test_a_label_that_is_a_link_out_of_the_root_is_refused(
+    reader: str, layout: Layout, tree: Path, tmp_path: Path
+) -> None:
+    if layout.label is None:
+        pytest.skip("backgrounds have no labels")
+    label = tree / layout.label("00002")
+    label.symlink_to(label.rename(tmp_path / "elsewhere.png"))
+    refused = [one for one in read(reader, tree) if isinstance(one, Reject)]
+    assert [(one.path, one.reason) for one in refused] == [(layout.image("00002"), "unsafe_path")]
+
+
 def test_a_folder_of_the_layout_that_is_a_link_out_of_the_root_is_refused(
     reader: str, layout: Layout, tree: Path, tmp_path: Path
 ) -> None:

@@ -109,6 +109,7 @@ def test_a_forgotten_picture_is_nowhere_in_the_workspace_and_an_ingest_leaves_it
     result = forget(session, [VICTIM], yes=True).result
 
     assert left_of(session, gone) == set()
+    assert [path for path in (catalog.files / "composites").rglob("*") if path.is_file()] == []
     # What may name it: the mark that keeps it away, and the journal.
     for needle in (VICTIM.encode(), before["image_sha256"].encode()):
         assert outside(places_of(root, needle), "catalog/tables/samples/", "catalog/tables/runs/") == set()
