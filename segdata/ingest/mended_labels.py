@@ -7,8 +7,8 @@ from typing import Any
 
 from segdata.catalog.mends import Mend, folder_of, hand_over, mends_of
 from segdata.catalog.tables import Catalog
-from segdata.ingest.measure import Reading, measure
 from segdata.ingest.known import Known
+from segdata.ingest.measure import Reading, measure
 from segdata.ingest.reading import Found
 from segdata.records import Candidate, Filtered, Reject
 
