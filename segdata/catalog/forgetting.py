@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from segdata.catalog.known_leaks import leaks_file
-from segdata.catalog.mends import drop_mends
+from segdata.catalog.mends import drop_mends, mends_of_samples
 from segdata.catalog.purging import quoted_in
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import Workspace
@@ -37,12 +37,14 @@ class Traces:
         composites: rows of `samples` that were made of them.
         counts: rows of the other tables, by table.
         foregrounds: files of the cache of foregrounds: these can't be told apart, so that all of them go.
+        mended: their labels that somebody mended.
     """
 
     rows: tuple[Row, ...]
     composites: tuple[Row, ...]
     counts: Mapping[str, int]
     foregrounds: int
+    mended: int
 
     @property
     def ids(self) -> set[str]:
@@ -80,7 +82,8 @@ def traces_of(workspace: Workspace, sample_ids: Sequence[str]) -> Traces:
         for name, predicate in where.items()
     }
     foregrounds = sum(path.is_file() for path in (catalog.files / "foregrounds").rglob("*"))
-    return Traces(tuple(rows), tuple(composites), counts, foregrounds)
+    mended = len(mends_of_samples(catalog, ids, _hashes(rows), _holders(workspace, rows, ids)))
+    return Traces(tuple(rows), tuple(composites), counts, foregrounds, mended)
 
 
 def erase(workspace: Workspace, traces: Traces, run_id: str) -> None:
@@ -101,7 +104,7 @@ def erase(workspace: Workspace, traces: Traces, run_id: str) -> None:
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
     shutil.rmtree(catalog.files / "foregrounds", ignore_errors=True)
-    drop_mends(catalog, traces.ids)
+    drop_mends(catalog, traces.ids, _hashes(traces.rows), _holders(workspace, traces.rows, traces.ids))
     leaks_file(catalog).unlink(missing_ok=True)
     for folder in ("overlays", "pictures"):  # of a review: made again by the next one, which leaves these samples out
         shutil.rmtree(workspace.root / "review" / folder, ignore_errors=True)
@@ -131,6 +134,12 @@ def _earlier_names(workspace: Workspace, rows: Sequence[Row]) -> list[Row]:
     gone = f"status = 'gone' AND {quoted_in('image_sha256', _hashes(rows))}"
     known = {row["sample_id"] for row in rows}
     return [row for row in workspace.catalog.read("samples", where=gone).to_pylist() if row["sample_id"] not in known]
+
+
+def _holders(workspace: Workspace, rows: Sequence[Row], ids: set[str]) -> set[str]:
+    """Samples with the same bytes that are not forgotten: their labels stay."""
+    same = f"status = 'present' AND {quoted_in('image_sha256', _hashes(rows))}"
+    return set(workspace.catalog.read("samples", ["sample_id"], same)["sample_id"].to_pylist()) - ids
 
 
 def _hashes(rows: Sequence[Row]) -> set[str]:

@@ -2,6 +2,9 @@
 
 files/mended/<hash of the mended file>.png     grey, 255 is person; never removed by a later mend
 files/mended/index.json                        sample_id -> the file that counts, and what was there before
+
+A mended label belongs to the bytes of its photograph: it goes with them to another name, and a name that gets another
+photograph lets go of it. What a name had to let go of is kept under `<sample_id>#<hash of the photograph>`.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Any
 
 from segdata.catalog.tables import Catalog
 from segdata.errors import CatalogError
-from segdata.storage.files import atomic_write, sha256_of
+from segdata.storage.files import alone, atomic_write, sha256_of
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,21 @@ class Mend:
         earlier: files of earlier mends, the newest last: kept as the label's history.
         measured: SHA-256 of the alpha that versions were measured on before it was mended, until they are measured on
             this one: a command that is killed in between is finished by the next ingest.
+        image: SHA-256 of the photograph that it is the label of; None in an index of an older segdata, which counts
+            whatever the photograph.
+        source: SHA-256 of the source's own alpha, which the first mend replaced; None as above.
     """
 
     file: str
     replaces: str | None
     earlier: tuple[str, ...] = ()
     measured: str | None = None
+    image: str | None = None
+    source: str | None = None
+
+    def is_of(self, image: str | None) -> bool:
+        """Whether it is the label of the photograph with this SHA-256."""
+        return self.image is None or self.image == image
 
 
 def folder_of(catalog: Catalog) -> Path:
@@ -56,45 +68,79 @@ def mends_of(catalog: Catalog) -> dict[str, Mend]:
         raise CatalogError(f"{path}: can't be read ({error}); restore it from a backup, or move it away") from error
 
 
-def keep_mends(catalog: Catalog, mended: Mapping[str, bytes], replaced: Mapping[str, str | None]) -> None:
+def keep_mends(catalog: Catalog, mended: Mapping[str, bytes], of: Mapping[str, tuple[str | None, str | None]]) -> None:
     """Keep mended labels, whole or not at all; the next ingest of their source uses them.
 
     Args:
         catalog: beside which they lie.
         mended: PNG by sample_id.
-        replaced: the hash of the alpha that each one replaces.
+        of: SHA-256 of the photograph and of the alpha that each one replaces.
     """
-    known = mends_of(catalog)
-    for name, data in mended.items():
-        file = f"{sha256_of(data)}.png"
-        atomic_write(folder_of(catalog) / file, data)
-        was = known.get(name)
-        earlier = () if was is None else tuple(one for one in (*was.earlier, was.file) if one != file)
-        measured = was.measured if was is not None and was.measured is not None else replaced[name]
-        known[name] = Mend(file, replaced[name], earlier, measured)
-    _write(catalog, known)
+    for data in mended.values():
+        atomic_write(folder_of(catalog) / f"{sha256_of(data)}.png", data)
+    with alone(folder_of(catalog)):
+        known = mends_of(catalog)
+        new = {name: _next(known.get(name), f"{sha256_of(data)}.png", *of[name]) for name, data in mended.items()}
+        _write(catalog, _handed_over(known, new))
+
+
+def hand_over(catalog: Catalog, mends: Mapping[str, Mend]) -> None:
+    """Make these the mends of samples; one that a name had for another photograph is kept aside."""
+    with alone(folder_of(catalog)):
+        _write(catalog, _handed_over(mends_of(catalog), mends))
 
 
 def measured_anew(catalog: Catalog, names: Set[str]) -> None:
     """Note that versions have been measured on the mended labels of samples as they are."""
-    known = mends_of(catalog)
-    _write(catalog, {name: replace(mend, measured=None) if name in names else mend for name, mend in known.items()})
+    with alone(folder_of(catalog)):
+        known = mends_of(catalog)
+        _write(catalog, {name: replace(mend, measured=None) if name in names else mend for name, mend in known.items()})
 
 
-def drop_mends(catalog: Catalog, names: set[str]) -> int:
-    """Remove mended labels of samples, files and all, as of those that are forgotten; how many there were."""
-    known = mends_of(catalog)
-    gone = {name: known.pop(name) for name in names & known.keys()}
-    if gone:
-        kept = {file for mend in known.values() for file in (mend.file, *mend.earlier)}
-        _write(catalog, known)
-        for file in {file for mend in gone.values() for file in (mend.file, *mend.earlier)} - kept:
-            (folder_of(catalog) / file).unlink(missing_ok=True)
+def drop_mends(catalog: Catalog, names: Set[str], images: Set[str] = frozenset(), held: Set[str] = frozenset()) -> int:
+    """Remove mended labels, files and all, as of samples that are forgotten; how many there were.
+
+    Args:
+        catalog: beside which they lie.
+        names: sample ids whose labels go.
+        images: SHA-256 of photographs whose labels go, under whatever name they were mended.
+        held: sample ids that hold the same photograph and stay.
+    """
+    if not mends_of(catalog):
+        return 0
+    with alone(folder_of(catalog)):
+        known = mends_of(catalog)
+        gone = {name: known.pop(name) for name in mends_of_samples(catalog, names, images, held)}
+        if gone:
+            kept = {file for mend in known.values() for file in (mend.file, *mend.earlier)}
+            _write(catalog, known)
+            for file in {file for mend in gone.values() for file in (mend.file, *mend.earlier)} - kept:
+                (folder_of(catalog) / file).unlink(missing_ok=True)
     return len(gone)
 
 
+def mends_of_samples(catalog: Catalog, names: Set[str], images: Set[str], held: Set[str]) -> set[str]:
+    """Under which names the index has the mends that `drop_mends` would remove."""
+    known = mends_of(catalog)
+    return {name for name, mend in known.items() if name in names or (mend.image in images and name not in held)}
+
+
+def _next(was: Mend | None, file: str, image: str | None, alpha: str | None) -> Mend:
+    if was is None or not was.is_of(image):
+        return Mend(file, alpha, measured=alpha, image=image, source=alpha)
+    earlier = tuple(one for one in (*was.earlier, was.file) if one != file)
+    return Mend(file, alpha, earlier, alpha if was.measured is None else was.measured, image, was.source)
+
+
+def _handed_over(known: Mapping[str, Mend], new: Mapping[str, Mend]) -> dict[str, Mend]:
+    let_go = {f"{name}#{known[name].image}": known[name] for name in new.keys() & known.keys()}
+    aside = {key: mend for key, mend in let_go.items() if not mend.is_of(new[key.rpartition("#")[0]].image)}
+    return {**known, **aside, **new}
+
+
 def _mend(row: Mapping[str, Any]) -> Mend:
-    return Mend(str(row["file"]), row["replaces"], tuple(row.get("earlier", ())), row.get("measured"))
+    later = (row.get(name) for name in ("measured", "image", "source"))
+    return Mend(str(row["file"]), row["replaces"], tuple(row.get("earlier", ())), *later)
 
 
 def _write(catalog: Catalog, known: Mapping[str, Mend]) -> None:

@@ -65,6 +65,8 @@ def show_ingest(result: Mapping[str, Any]) -> None:
         return
     say_table(("source", *_COUNTS), [(name, *(source[key] for key in _COUNTS)) for name, source in sources.items()])
     for name, source in sources.items():
+        if source["renamed"]:
+            say(f"  {name} renamed: {source['renamed']}, known by the bytes; scores and verdicts stay")
         if source["filtered"]:
             say(
                 f"  {name} left out: "

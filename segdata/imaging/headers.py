@@ -104,7 +104,8 @@ def read_header(data: bytes, damaged: RejectReason) -> Header:
         return _read_jpeg(data, damaged)
     if kind == "PNG":
         return _read_png(data, damaged)
-    return Header(kind, pixels=data)
+    width, height = _webp_size(data) if kind == "WEBP" else (0, 0)
+    return Header(kind, width, height, pixels=data)
 
 
 def _format_of(data: bytes, damaged: RejectReason) -> Format:
@@ -185,6 +186,20 @@ def _read_png(data: bytes, damaged: RejectReason) -> Header:
             return _png_header(b"".join(kept), exif, damaged)
         place = end
     raise DecodeError(damaged, "a truncated PNG file")
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height, since libwebp makes room for two pictures before anybody can ask it; 0 where cut short."""
+    kind = data[12:16]
+    if kind == b"VP8X" and len(data) >= 30:
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if kind == b"VP8L" and len(data) >= 25:
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 " and len(data) >= 30:
+        width, height = struct.unpack_from("<HH", data, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    return 0, 0
 
 
 def _png_header(pixels: bytes, exif: bytes, damaged: RejectReason) -> Header:

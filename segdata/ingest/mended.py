@@ -1,9 +1,9 @@
-"""Mended labels come back: read off what `segdata export repair` wrote, kept, and used in place of the source's."""
+"""Mended labels come back: read off what `segdata export repair` wrote, and kept."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segdata.catalog.mends import Mend, folder_of, keep_mends, mends_of
+from segdata.catalog.mends import Mend, keep_mends, mends_of
 from segdata.catalog.pixels import read_alpha_of
 from segdata.catalog.purging import quoted_in
 from segdata.catalog.workspace import RunContext
@@ -19,8 +19,8 @@ from segdata.errors import SourceError
 from segdata.imaging.arrays import Alpha
 from segdata.imaging.decode import DecodeError, decode_alpha
 from segdata.imaging.encode import encode_png
-from segdata.ingest.reading import Found, fault_of
-from segdata.records import LABEL_CUT, MAX_PIXELS, Candidate
+from segdata.ingest.reading import fault_of
+from segdata.records import LABEL_CUT, MAX_PIXELS
 from segdata.storage.files import read_bytes, sha256_of
 
 Row = dict[str, Any]
@@ -88,26 +88,11 @@ def take_in_mended(context: RunContext, folder: Path) -> Mended:
         else:
             mended[name] = encode_png(label)
     if mended and not context.dry_run:
-        keep_mends(context.catalog, mended, {name: rows[name]["alpha_sha256"] for name in mended})
+        keep_mends(context.catalog, mended, {name: _hashes_in(rows[name]) for name in mended})
     by_dataset: dict[str, list[str]] = {}
     for name in sorted(mended):
         by_dataset.setdefault(rows[name]["dataset"], []).append(name)
     return Mended({dataset: tuple(names) for dataset, names in by_dataset.items()}, same, tuple(skipped))
-
-
-def with_mends(context: RunContext, found: Iterable[Found]) -> Iterator[Found]:
-    """Candidates with their mended labels in place of the source's."""
-    mends = mends_of(context.catalog)
-    folder = folder_of(context.catalog)
-    if not mends:
-        yield from found
-        return
-    for one in found:
-        mend = mends.get(one.sample_id) if isinstance(one, Candidate) else None
-        if mend is None or not isinstance(one, Candidate):
-            yield one
-        else:
-            yield one._replace(alpha=f"{folder}/{mend.file}", alpha_channel=None, alpha_index=None)
 
 
 def _read(folder: Path) -> tuple[dict[str, Row], Any]:
@@ -127,6 +112,10 @@ def _read(folder: Path) -> tuple[dict[str, Row], Any]:
         raise SourceError(
             f"{folder}: no folder that segdata export repair wrote, or a damaged one ({error})"
         ) from error
+
+
+def _hashes_in(row: Row) -> tuple[str | None, str | None]:
+    return row["image_sha256"], row["alpha_sha256"]
 
 
 def _unusable(row: Row | None, line: Row) -> str | None:

@@ -18,8 +18,7 @@ from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import collecting_later, map_threads
 from segdata.ingest.known import Known, read_before
-from segdata.ingest.measure import measure
-from segdata.ingest.mended import with_mends
+from segdata.ingest.mended_labels import MendedLabels
 from segdata.ingest.plan import IngestPlan, Row, Rules, plan_ingest, refused_row
 from segdata.ingest.readers import READERS
 from segdata.ingest.reading import Found
@@ -133,6 +132,7 @@ class _Ingest:
     def __init__(self, context: RunContext, source: SourceRecipe, options: IngestOptions) -> None:
         self._context, self._source = context, source
         self._before = read_before(context, source.name)
+        self._labels = MendedLabels(context.catalog, self._before.samples)
         self._rules = Rules(source, _namer(context), options.verify, complete=context.limit is None)
         self._counts: Counter[str] = Counter()
         self._forgotten: frozenset[str] = frozenset()
@@ -145,7 +145,7 @@ class _Ingest:
         context, source = self._context, self._source
         context.progress(Progress("ingest", source.name, 0, None, note="looking for files"))
         root = context.workspace.resolve(source.root).resolve()
-        found = _limited(with_mends(context, READERS[source.reader_name](root, source)), context.limit)
+        found = _limited(self._labels.put_in(READERS[source.reader_name](root, source)), context.limit)
         with collecting_later():
             plan = plan_ingest(found, self._before, self._rules)
         self.rejects, self.filtered = dict(plan.rejects), dict(plan.filtered)
@@ -186,7 +186,7 @@ class _Ingest:
         vanished = Vanished(self._before.samples, plan.gone, plan.unchanged)
         together = (plan.to_read[first : first + _TOGETHER] for first in range(0, len(plan.to_read), _TOGETHER))
         measured = map_threads(
-            lambda some: [(one, measure(one, reading)) for one in some], together, context.workers, _LOOK_AHEAD
+            lambda some: [self._labels.measure(one, reading) for one in some], together, context.workers, _LOOK_AHEAD
         )
         counted = self._watched(chain.from_iterable(measured), len(plan.to_read))
         while shard := list(islice(counted, _SHARD)):
@@ -256,6 +256,7 @@ class _Ingest:
     def _commit(self, rows: list[Row], old: Mapping[str, str]) -> None:
         """Write one shard, and mark what its samples were called before: scores first, so that a kill loses none."""
         catalog = self._context.catalog
+        self._labels.keep(rows)
         table = rows_to_table("samples", rows)
         if old:
             hashes = {name: self._before.samples[name].hashes for name in old}

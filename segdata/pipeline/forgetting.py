@@ -73,16 +73,28 @@ def _told(workspace: Workspace, traces: Traces, pages: Sequence[Path]) -> dict[s
             **traces.counts,
             "composites": len(traces.composites),
             "foregrounds": traces.foregrounds,
+            "mended": traces.mended,
             "reports": [workspace.uri_of(page) for page in pages],
         },
         "remains": {
-            "sources": sorted(uri for row in present for uri in (row["image_uri"], row["alpha_uri"]) if uri),
+            "sources": _files_of_others(workspace, present),
+            "labels": sorted(row["sample_id"] for row in present if _is_ours(workspace, row["alpha_uri"])),
             "trained_on": _versions_trained_on(workspace, traces.ids),
             "elsewhere": _NOT_OURS,
         },
         "duplicates": sorted({pair.other_id for pair in copies}),
         "test_changes": any(row["split"] == "test" for row in present),
     }
+
+
+def _files_of_others(workspace: Workspace, rows: Sequence[Row]) -> list[str]:
+    """The files of samples that lie in a source still: not what segdata wrote, nor what was renamed or deleted."""
+    named = {uri for row in rows for uri in (row["image_uri"], row["alpha_uri"]) if uri}
+    return sorted(uri for uri in named if not _is_ours(workspace, uri) and workspace.resolve(uri).exists())
+
+
+def _is_ours(workspace: Workspace, uri: str | None) -> bool:
+    return uri is not None and workspace.resolve(uri).resolve().is_relative_to(workspace.catalog.files.resolve())
 
 
 def _how_to_make_again(page: str) -> str:
@@ -173,6 +185,7 @@ def shown(result: Mapping[str, Any]) -> list[str]:
     lines.append("  older versions of these tables can't be read any more")
     lines.append("remains:")
     lines += [f"  {path}, which is yours: segdata never changes a source" for path in remains["sources"]]
+    lines += [f"  the source's own label of {name}, which had been mended" for name in remains["labels"]]
     lines += [f"  {name} was trained on it; train again to be rid of that" for name in remains["trained_on"]]
     lines.append("  its id and hash in samples, so that ingest leaves it out; and what nobody here knows of:")
     lines.append(f"  {remains['elsewhere']}")

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from segdata.catalog.damage import commit_problem, commits_of, data_damage, log_damage, readable_versions
@@ -135,15 +137,21 @@ def flip(file: Path) -> None:
     file.write_bytes(data)
 
 
+def another(file: Path) -> None:
+    rows = pq.read_table(file)
+    pq.write_table(pa.concat_tables([rows, rows]), file)
+
+
 @pytest.mark.parametrize(
     ("apply", "what"),
     [
         (lambda file: file.unlink(), "the data file is gone"),
+        (another, r"has \d+ bytes instead of \d+"),
         (cut(0), r"has 0 bytes instead of \d+"),
         (cut(0.5), r"has \d+ bytes instead of \d+"),
         (flip, "the data file can't be read"),
     ],
-    ids=["gone", "empty", "half", "zeros inside"],
+    ids=["gone", "another that is whole", "empty", "half", "zeros inside"],
 )
 def test_a_broken_data_file_is_named_and_putting_it_back_mends_it(catalog: Catalog, apply: Break, what: str) -> None:
     table = catalog.open("samples")

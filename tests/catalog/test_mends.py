@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from segdata.catalog.mends import drop_mends, folder_of, keep_mends, measured_anew, mends_of
+from segdata.catalog.mends import drop_mends, folder_of, hand_over, keep_mends, measured_anew, mends_of
 from segdata.catalog.tables import Catalog
 from segdata.errors import CatalogError
 from segdata.storage.files import sha256_of
 
+PHOTO = "photograph"
 FIRST, SECOND, THIRD = (sha256_of(data) for data in (b"1", b"2", b"3"))
 
 
@@ -19,8 +20,8 @@ def catalog(tmp_path: Path) -> Catalog:
     """One label that was mended three times, and another that was mended once, to the same bytes as one of these."""
     catalog = Catalog(tmp_path)
     for data, before in ((b"1", "source"), (b"2", FIRST), (b"3", SECOND)):
-        keep_mends(catalog, {"p/1": data}, {"p/1": before})
-    keep_mends(catalog, {"p/2": b"2"}, {"p/2": "other"})
+        keep_mends(catalog, {"p/1": data}, {"p/1": (PHOTO, before)})
+    keep_mends(catalog, {"p/2": b"2"}, {"p/2": ("another photograph", "other")})
     return catalog
 
 
@@ -39,7 +40,7 @@ def test_what_versions_were_measured_on_is_known_until_they_are_measured_anew(ca
     assert {name: mend.measured for name, mend in mends_of(catalog).items()} == {"p/1": "source", "p/2": "other"}
     measured_anew(catalog, {"p/1"})
     assert {name: mend.measured for name, mend in mends_of(catalog).items()} == {"p/1": None, "p/2": "other"}
-    keep_mends(catalog, {"p/1": b"4"}, {"p/1": THIRD})
+    keep_mends(catalog, {"p/1": b"4"}, {"p/1": (PHOTO, THIRD)})
     assert mends_of(catalog)["p/1"].measured == THIRD
 
 
@@ -47,6 +48,24 @@ def test_a_forgotten_samples_labels_go_and_another_ones_stay(catalog: Catalog) -
     assert drop_mends(catalog, {"p/1", "p/unknown"}) == 1
     assert files(catalog) == {SECOND}, "which is the other sample's too"
     assert set(mends_of(catalog)) == {"p/2"}
+
+
+def test_a_name_that_got_another_photograph_keeps_the_mend_of_the_one_before(catalog: Catalog) -> None:
+    keep_mends(catalog, {"p/1": b"4"}, {"p/1": ("new", "its label")})
+    mends = mends_of(catalog)
+    assert (mends["p/1"].image, mends["p/1"].source, mends["p/1"].earlier) == ("new", "its label", ())
+    kept = mends[f"p/1#{PHOTO}"]
+    assert (kept.file, kept.source, kept.earlier) == (f"{THIRD}.png", "source", (f"{FIRST}.png", f"{SECOND}.png"))
+
+
+def test_a_forgotten_photograph_takes_its_labels_along_from_every_name(catalog: Catalog) -> None:
+    keep_mends(catalog, {"p/1": b"4"}, {"p/1": ("new", "its label")})
+    hand_over(catalog, {"p/copy": mends_of(catalog)[f"p/1#{PHOTO}"]})
+    assert drop_mends(catalog, {"p/9"}, {PHOTO}, held={"p/copy"}) == 1
+    assert files(catalog) == {FIRST, SECOND, THIRD, sha256_of(b"4")}, "the copy stays, and its labels"
+    assert drop_mends(catalog, {"p/9"}, {PHOTO}) == 1
+    assert set(mends_of(catalog)) == {"p/1", "p/2"}
+    assert files(catalog) == {SECOND, sha256_of(b"4")}
 
 
 def test_a_damaged_index_is_named(catalog: Catalog) -> None:

@@ -20,6 +20,8 @@ READS = [
     ["catalog", "tables"],
     ["catalog", "history"],
     ["catalog", "verify"],
+    ["catalog", "duplicates"],
+    ["catalog", "leaks", "--json"],
     ["catalog", "export", "parquet", "tables"],
     ["export", "samples", "samples.csv"],
     ["--help"],

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,6 +115,9 @@ BOMBS = {
     "BMP of 2^31-1 squared": sized("BMP", 18, "<ii", 2**31 - 1, 2**31 - 1),
     "BMP of 12000 squared": sized("BMP", 18, "<ii", 12_000, 12_000),
     "GIF of 65535 squared": sized("GIF", 6, "<HH", 65_535, 65_535),
+    "WebP of 16383 squared": sized("WEBP", 26, "<HH", 16_383, 16_383),
+    "lossless WebP of 16384 squared": b"RIFF\x1e\0\0\0WEBPVP8L\x05\0\0\0\x2f\xff\xff\xff\x0f\0",
+    "WebP of a canvas of 2^24-1 by 255": b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\xfe\xff\xff\xfe\0\0",
 }
 
 
@@ -122,6 +128,38 @@ def test_a_bomb_is_refused_by_its_header(data: bytes) -> None:
         with pytest.raises(DecodeError) as caught:
             decode(data)
         assert caught.value.reason == "too_large"
+
+
+MEMORY = """
+import resource, sys
+from segdata.imaging.decode import DecodeError, decode_alpha, decode_image
+
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+decode_image(open(sys.argv[1], "rb").read())
+before = most()
+for path in sys.argv[2:]:
+    data = open(path, "rb").read()
+    for decode in (decode_image, lambda data: decode_alpha(data, None)):
+        try:
+            decode(data)
+        except DecodeError:
+            pass
+print(most() - before)
+"""
+
+
+def test_no_bomb_takes_memory(tmp_path: Path) -> None:
+    inflated = chunk(b"zTXt", b"Comment\0\0" + zeros(300 << 20)), chunk(b"iCCP", b"x\0\0" + zeros(300 << 20))
+    small = png(9, 9, zlib.compress(bytes(9 * 28)))
+    hidden = [small[:33] + one + small[33:] for one in inflated]
+    endless = png(9, 9, zeros(300 << 20))
+    for number, data in enumerate([small, *BOMBS.values(), *hidden, endless]):
+        (tmp_path / f"{number:02d}").write_bytes(data)
+    call = [sys.executable, "-c", MEMORY, *sorted(map(str, tmp_path.iterdir()))]
+    told = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert int(told.stdout) < 60, "megabytes"
 
 
 def test_the_limit_can_be_set_and_is_itself_allowed() -> None:

@@ -17,6 +17,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from segdata.catalog.tables import Catalog
+from segdata.catalog.workspace import RunContext, Workspace
+from segdata.ingest.recipe import SourceRecipe
+from segdata.ingest.run import run
+
 NOISE = np.random.default_rng(0).integers(0, 255, (48, 36, 3), dtype=np.uint8)
 MASK = np.zeros((48, 36), np.uint8)
 MASK[12:, 6:30] = 255
@@ -80,6 +85,8 @@ def root(tmp_path: Path) -> Path:
     (masks / "cut mask.png").write_bytes(encoded(MASK, ".png")[:-30])
     (images / "no mask.jpg").write_bytes(JPEG)
     (masks / "no image.png").write_bytes(encoded(MASK, ".png"))
+    add("sparse.jpg", JPEG)
+    os.truncate(images / "sparse.jpg", 10**12)  # a terabyte that takes no room
     os.mkfifo(images / "pipe.jpg")
     (images / "folder.jpg").mkdir()
     (images / "circle.jpg").symlink_to(images / "circle.jpg")
@@ -104,6 +111,7 @@ def root(tmp_path: Path) -> Path:
 
 EXPECTED = {
     **{f"images/{'cut too.png' if name == 'cut.png' else name}": reason for name, (_, reason) in FILES.items()},
+    "images/sparse.jpg": "too_large",
     "images/twin.png": "unsafe_path",
     "images/cut mask.jpg": "unreadable_alpha",
     "images/no mask.jpg": "missing_alpha",
@@ -154,3 +162,36 @@ def test_each_ends_as_a_reject_and_the_rest_is_in_the_catalog(
     shown = segdata("ingest", cwd=tmp_path / "ws")
     assert shown.code == 0
     assert "\x1b[31m" not in shown.out
+
+
+def test_a_folder_that_may_not_be_listed_is_a_reject_and_its_samples_come_back_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("open/1", "closed/2"):
+        for folder, pixels in (("images", NOISE), ("masks", MASK)):
+            file = tmp_path / "data" / folder / f"{name}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(encoded(pixels, ".png"))
+    context = RunContext(Workspace(tmp_path, Catalog(tmp_path / "catalog")), "run")
+    source = SourceRecipe(name="mine", reader="folder", root="data")
+    scandir = os.scandir
+
+    def refuse(path: str) -> Any:  # the permissions of a file don't stop whoever runs tests as root
+        if path.endswith("images/closed"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    def statuses() -> list[str]:
+        rows = context.catalog.read("samples").to_pylist()
+        return [row["status"] for row in sorted(rows, key=lambda row: str(row["sample_id"]))]
+
+    run(context, [source])
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", refuse)
+        counts = run(context, [source]).sources["mine"]
+    assert (counts.unchanged, counts.gone) == (1, 1)
+    told = {row["path"]: (row["reason"], row["detail"]) for row in context.catalog.read("rejects").to_pylist()}
+    assert told["images/closed"] == ("unreadable_image", "a folder that can't be listed (Permission denied)")
+    assert statuses() == ["gone", "present"]
+    assert run(context, [source]).rejects == {}
+    assert statuses() == ["present", "present"]

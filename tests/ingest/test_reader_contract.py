@@ -201,6 +201,29 @@ def test_a_link_that_leaves_the_root_is_refused(reader: str, layout: Layout, tre
     assert [(one.path, one.reason) for one in refused] == [(layout.image("00002"), "unsafe_path")]
 
 
+def test_a_label_that_is_a_link_out_of_the_root_is_refused(
+    reader: str, layout: Layout, tree: Path, tmp_path: Path
+) -> None:
+    if layout.label is None:
+        pytest.skip("backgrounds have no labels")
+    label = tree / layout.label("00002")
+    label.symlink_to(label.rename(tmp_path / "elsewhere.png"))
+    refused = [one for one in read(reader, tree) if isinstance(one, Reject)]
+    assert [(one.path, one.reason) for one in refused] == [(layout.image("00002"), "unsafe_path")]
+
+
+def test_a_folder_of_the_layout_that_is_a_link_out_of_the_root_is_refused(
+    reader: str, layout: Layout, tree: Path, tmp_path: Path
+) -> None:
+    top = tree / layout.image("00001").partition("/")[0]
+    top.symlink_to(top.rename(tmp_path / "elsewhere"))
+    found = list(read(reader, tree))
+    assert {(one.path, one.reason) for one in found if isinstance(one, Reject)} == {
+        (layout.image(name), "unsafe_path") for name in NAMES
+    }
+    assert not any(isinstance(one, Candidate) for one in found)
+
+
 def test_a_link_to_a_folder_is_refused_and_ends_no_walk_in_a_circle(reader: str, layout: Layout, tree: Path) -> None:
     folder = (tree / layout.image("00001")).parent
     (folder / "round").symlink_to(folder)

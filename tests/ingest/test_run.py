@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from segdata.catalog.splits import cut_val
 from segdata.catalog.tables import Catalog
 from segdata.catalog.training_sets import newest_verdicts
 from segdata.catalog.workspace import RunContext, Workspace
+from segdata.cli.working import show_ingest
 from segdata.errors import SourceError
 from segdata.ingest.recipe import SourceRecipe
 from segdata.ingest.run import IngestOptions, IngestResult, run
@@ -67,6 +69,16 @@ def test_only_what_changed_is_read_again(context: RunContext, tmp_path: Path) ->
     write(tmp_path, "1", 77)
     found = ingest(context).sources["mine"]
     assert (found.added, found.changed, found.unchanged, found.decoded) == (0, 1, 2, 1)
+
+
+def test_a_limit_leaves_what_lies_beyond_it_as_it_was(context: RunContext, tmp_path: Path) -> None:
+    image = tmp_path / "data" / "images" / "2.png"
+    image.write_bytes(image.read_bytes()[:-200])
+    assert ingest(context).rejects == {"unreadable_image": 1}
+    write(tmp_path, "3", 3)
+    assert run(replace(context, limit=1), [SOURCE]).sources["mine"].gone == 0
+    assert statuses(context) == {"mine/images/0": "present", "mine/images/1": "present"}
+    assert context.catalog.read("rejects").num_rows == 1
 
 
 def test_a_touched_file_is_not_a_changed_one(context: RunContext, tmp_path: Path) -> None:
@@ -179,6 +191,15 @@ def test_a_renamed_pair_keeps_its_scores_its_verdicts_and_its_side(context: RunC
     assert newest_verdicts(context.catalog.read("verdicts").to_pylist())[key_of(row)] == "drop"
     assert context.catalog.read("selections").num_rows == 1
     assert ingest(context).sources["mine"].renamed == 0
+
+
+def test_the_table_says_what_was_renamed(
+    context: RunContext, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingest(context)
+    rename(tmp_path, "1", "b")
+    show_ingest(run(context, [SOURCE]).to_json())
+    assert "mine renamed: 1, known by the bytes" in capsys.readouterr().out
 
 
 def test_a_renamed_training_sample_does_not_become_val_by_its_new_name(context: RunContext, tmp_path: Path) -> None:

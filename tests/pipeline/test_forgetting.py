@@ -15,6 +15,7 @@ import pytest
 
 from segdata.catalog import models
 from segdata.catalog.known_leaks import leaks_file
+from segdata.catalog.mends import folder_of, keep_mends, mends_of
 from segdata.catalog.packing import pack_mask
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.splits import test_pin as pin_of
@@ -100,17 +101,19 @@ def test_a_forgotten_picture_is_nowhere_in_the_workspace_and_an_ingest_leaves_it
     sheet = session.workspace.reports / "a-run" / "composites.jpg"
     curves = session.workspace.reports / "tensorboard" / "a-version"
     mined = session.workspace.reports / "a-run" / "mined.png"
-    for file in (sheet, mined, curves / "events"):
+    drawn = [root / "review" / folder / "a.png" for folder in ("overlays", "pictures")]
+    for file in (sheet, mined, curves / "events", *drawn):
         atomic_write(file, b"pictures of many")
     others = catalog.read("samples", where=f"sample_id NOT IN ('{VICTIM}', '{COMPOSITE}')")
 
     result = forget(session, [VICTIM], yes=True).result
 
     assert left_of(session, gone) == set()
+    assert [path for path in (catalog.files / "composites").rglob("*") if path.is_file()] == []
     # What may name it: the mark that keeps it away, and the journal.
     for needle in (VICTIM.encode(), before["image_sha256"].encode()):
         assert outside(places_of(root, needle), "catalog/tables/samples/", "catalog/tables/runs/") == set()
-    assert not any(place.exists() for place in (page, sheet, mined, curves))
+    assert not any(place.exists() for place in (page, sheet, mined, curves, *drawn))
     assert {session.workspace.uri_of(place) for place in (page, sheet, mined, curves)} <= set(
         result["removed"]["reports"]
     )
@@ -152,6 +155,38 @@ def test_the_same_bytes_under_another_name_are_left_out_too(session: Session, tm
     assert row_of(mine, "mine/images/again")["status"] == "forgotten"
     kept = session.workspace.catalog.read("appearances", ["image_sha256"])["image_sha256"].to_pylist()
     assert before["image_sha256"] not in kept
+
+
+def test_what_is_known_of_it_by_the_name_that_it_had_before_goes_too(session: Session) -> None:
+    catalog, row = session.workspace.catalog, row_of(session, VICTIM)
+    before = {**row, "sample_id": "portrait2000/training/before", "status": "gone"}
+    catalog.merge("samples", rows_to_table("samples", [before]))
+    key = {name: before[name] for name in ("sample_id", "image_sha256", "alpha_sha256")}
+    catalog.append("scores", rows_to_table("scores", [{**key, "scorer_id": "s", "status": "scored", "miou": 0.4}]))
+    result = forget(session, [VICTIM], yes=True).result
+    assert result["forgotten"] == [VICTIM, before["sample_id"]]
+    assert catalog.read("scores").num_rows == 0
+    assert row_of(session, before["sample_id"])["status"] == "forgotten"
+
+
+def test_its_mended_labels_go_from_every_name_and_those_of_a_copy_that_stays_do_not(session: Session) -> None:
+    catalog, row = session.workspace.catalog, row_of(session, VICTIM)
+    photograph = (row["image_sha256"], row["alpha_sha256"])
+    catalog.merge("samples", rows_to_table("samples", [{**row, "sample_id": "pool/copy", "split": "pool"}]))
+    names = {VICTIM: b"its label", "a name it had": b"an older one", "pool/copy": b"the copy's"}
+    keep_mends(catalog, names, dict.fromkeys(names, photograph))
+    mended = {"alpha_uri": session.workspace.uri_of(folder_of(catalog) / mends_of(catalog)[VICTIM].file)}
+    renamed = {"sample_id": "portrait2000/training/gone", "status": "gone", "image_uri": "data/no such file.png"}
+    catalog.merge("samples", rows_to_table("samples", [{**row, **mended}, {**row, **renamed}]))
+    result = forget(session, [VICTIM], yes=True).result
+    assert result["removed"]["mended"] == 2
+    assert (result["remains"]["sources"], result["remains"]["labels"]) == (
+        sorted([row["image_uri"], row["alpha_uri"]]),
+        [VICTIM],
+    )
+    assert f"  the source's own label of {VICTIM}, which had been mended" in shown(result)
+    assert set(mends_of(catalog)) == {"pool/copy"}
+    assert [path.read_bytes() for path in folder_of(catalog).glob("*.png")] == [b"the copy's"]
 
 
 def test_without_yes_nothing_is_written_and_the_refusal_says_what_would_be(session: Session) -> None:

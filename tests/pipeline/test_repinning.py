@@ -52,8 +52,8 @@ def pin_now(catalog: Catalog) -> str:
 def mend(builder: Builder, data: bytes, taken_in: bool = True) -> None:  # noqa: F811  # likewise
     """Keep a mended label, and take it into the catalog as an ingest does."""
     catalog = builder.workspace.catalog
-    before = builder.written[MENDED]["alpha_sha256"]
-    keep_mends(catalog, {MENDED: data}, {MENDED: before})
+    before = builder.written[MENDED]
+    keep_mends(catalog, {MENDED: data}, {MENDED: (before["image_sha256"], before["alpha_sha256"])})
     if taken_in:
         take_in(builder)
 

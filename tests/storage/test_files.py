@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from segdata.errors import StorageError
-from segdata.storage.files import atomic_write, read_bytes, read_steady, sha256_of
+from segdata.storage.files import alone, atomic_write, read_bytes, read_steady, sha256_of
 
 
 def test_a_write_leaves_no_temporary_file_behind(tmp_path: Path) -> None:
@@ -96,3 +98,34 @@ def test_a_file_that_never_rests_is_refused(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(os, "fstat", Growing(tmp_path / "file", 99))
     with pytest.raises(OSError, match="it changes while it is read"):
         read_steady(tmp_path / "file")
+
+
+def test_a_file_that_is_written_over_without_growing_is_refused_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    fstat, moments = os.fstat, iter(range(99))
+
+    def written_over(handle: int) -> os.stat_result:
+        found = fstat(handle)
+        (tmp_path / "file").write_bytes(b"new")
+        os.utime(tmp_path / "file", ns=(0, next(moments)))
+        return found
+
+    monkeypatch.setattr(os, "fstat", written_over)
+    with pytest.raises(OSError, match="changes while it is read"):
+        read_steady(tmp_path / "file")
+
+
+def test_whoever_asks_second_waits_for_the_first(tmp_path: Path) -> None:
+    (tmp_path / "count").write_text("0")
+
+    def add_one(_: int) -> None:
+        with alone(tmp_path):  # each opens the lock anew, as another process does
+            count = int((tmp_path / "count").read_text())
+            time.sleep(0.005)
+            (tmp_path / "count").write_text(str(count + 1))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(add_one, range(24)))
+    assert (tmp_path / "count").read_text() == "24"
