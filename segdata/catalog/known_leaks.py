@@ -1,4 +1,4 @@
-"""The leaks as they were last found: looked for again only when `samples` has changed, since that takes half a minute.
+"""The leaks as they were last found: looked for again only when `samples` has changed, since that takes seconds.
 
 files/leaks.json               of which version of which table, and the pairs
 
