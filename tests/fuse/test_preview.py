@@ -61,6 +61,12 @@ def test_a_preview_is_a_sheet_in_the_reports_and_no_row(context: RunContext) -> 
     assert not (context.catalog.files / "composites").exists()
 
 
+def test_what_is_shown_is_spread_over_the_plan(context: RunContext) -> None:
+    recipe = FuseRecipe(ratio=1, composites=3)
+    result = preview(context, recipe, *_parents(context), 5)
+    assert result.portraits == len({name.rpartition("/")[0] for name in result.sample_ids}) == 5
+
+
 def test_more_than_there_are_shows_all_and_what_cannot_be_read_is_told(context: RunContext) -> None:
     (context.workspace.root / "p1.png").unlink()
     result = preview(context, FuseRecipe(ratio=1), *_parents(context), 12)

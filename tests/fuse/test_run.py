@@ -225,6 +225,29 @@ def test_a_parent_that_is_not_as_ingested_fails_alone_and_says_so(context: RunCo
     assert result.to_json()["failed"] == [{"sample_id": failure.sample_id, "reason": failure.reason}]
 
 
+@pytest.mark.parametrize("whose", ["background", "companion", "label"])
+def test_every_parent_that_changed_since_ingest_fails_its_composites_and_no_other(
+    context: RunContext, whose: str
+) -> None:
+    recipe = FuseRecipe(ratio=1, people=2 if whose == "companion" else 1)
+    role = "portrait" if whose == "label" else whose
+    planned = _dry(context, recipe)
+    name = planned[0]["companions"][0] if whose == "companion" else planned[0][role]
+    (row,) = context.catalog.read("samples", where=f"sample_id = '{name}'").to_pylist()
+    path = context.workspace.resolve(row["alpha_uri" if whose == "label" else "image_uri"])
+    path.write_bytes(path.read_bytes() + b"x")
+    result = _fuse(context, recipe)
+    shown = {one["sample_id"] for one in planned if name in (one["background"], one["portrait"], *one["companions"])}
+    assert {one.sample_id for one in result.failed} == shown
+    assert all(str(path) in one.reason and "changed since it was ingested" in one.reason for one in result.failed)
+    assert {row["sample_id"] for row in _composites(context)} == {one["sample_id"] for one in planned} - shown
+
+
+def _dry(context: RunContext, recipe: FuseRecipe) -> list[dict[str, Any]]:
+    planned = _fuse(replace(context, dry_run=True), recipe).planned
+    return [{"companions": [], **one} for one in planned]
+
+
 def test_a_composite_that_can_no_longer_be_made_is_gone(context: RunContext) -> None:
     _fuse(context)
     row = _parents(context)[0].to_pylist()[0]

@@ -11,8 +11,10 @@ import pytest
 from segdata.drawn.portrait import draw_portrait
 from segdata.imaging.composite import composite_over
 from segdata.imaging.foreground import ForegroundMethod, estimate_foreground
+from segdata.imaging.layer import LayerSettings
 
 _APART = 60  # of 255: mean over the channels
+_DEFAULT = LayerSettings().foreground
 _HAIRY = (0, 10, 11)  # curls, a bob, and long hair under a brim
 
 
@@ -53,11 +55,11 @@ def test_the_default_leaves_at_most_a_quarter_of_observeds_error_and_little_else
     level: int, sigma_px: float
 ) -> None:
     assert _errors("observed", level, sigma_px, apart=True) > 8
-    assert _errors("multilevel", level, sigma_px, apart=True) <= _errors("observed", level, sigma_px, apart=True) / 4
-    assert _errors("multilevel", level, sigma_px, apart=False) <= 4
+    assert _errors(_DEFAULT, level, sigma_px, apart=True) <= _errors("observed", level, sigma_px, apart=True) / 4
+    assert _errors(_DEFAULT, level, sigma_px, apart=False) <= 4
 
 
 def test_the_default_beats_the_quick_way_which_beats_none() -> None:
-    errors = [_errors(method, 215, 0.0, apart=True) for method in ("multilevel", "blur_fusion", "observed")]
+    errors = [_errors(method, 215, 0.0, apart=True) for method in (_DEFAULT, "blur_fusion", "observed")]
     assert errors == sorted(errors)
     assert errors[0] < errors[2] / 10

@@ -114,6 +114,24 @@ def test_observed_with_a_soft_label_is_the_plain_blend() -> None:
     assert np.array_equal(alpha, label)
 
 
+def test_whoever_the_frame_cut_on_the_right_is_cut_by_the_new_frame_wherever_a_jitter_wished_them() -> None:
+    mask = np.zeros((20, 20), np.uint8)
+    mask[4:, 10:] = 255
+    layer = Layer(np.full((20, 20, 3), 10, np.uint8), mask)
+    plan = FusionPlan((Placed("p", Standing(0.8, 0.8, 0.45)),), "b")
+    composite, alpha = fuse_layers([layer], _white(), plan)
+    assert alpha[8:, -1].tolist() == [255] * 12
+    assert composite[8:, -1, 0].tolist() == [10] * 12
+    assert alpha[-1, :10].max() == 0
+
+
+def test_a_background_that_is_too_wide_is_cut_where_the_plan_says_and_never_squashed() -> None:
+    ramp = np.repeat(np.arange(60, dtype=np.uint8)[None, :, None], 20, axis=0).repeat(3, axis=2)
+    for crop_x, kept in ((0.0, range(20)), (0.25, range(10, 30)), (1.0, range(40, 60))):
+        composite, _ = fuse_layers([_block(0, slice(0))], ramp, FusionPlan((Placed("p"),), "b", crop_x=crop_x))
+        assert composite[0, :, 0].tolist() == list(kept)
+
+
 def test_inputs_stay_untouched() -> None:
     image, label, background = (*_portrait(), _background())
     before = [one.copy() for one in (image, label, background)]

@@ -93,6 +93,25 @@ def test_a_stretched_background_covers_what_the_photo_would_have_been_covered_wi
         assert (height * 4 / 3) / width == pytest.approx(size_hw[0] / size_hw[1], rel=0.03)
 
 
+def test_every_background_is_drawn_and_each_fetch_cuts_it_anew(studio: Callable[..., Any]) -> None:
+    made = studio()
+    online, row = online_of(made, 1.0, (48, 48)), made.portrait(0)
+    plans = [drawn.plan for seed in range(40) if (drawn := online.draw(row, np.random.default_rng(seed)))]
+    assert {plan.background_id for plan in plans} == {one["sample_id"] for one in online.backgrounds}
+    assert len({plan.crop_x for plan in plans}) == 40
+
+
+def test_nobody_of_the_same_shoot_stands_beside_a_portrait(studio: Callable[..., Any]) -> None:
+    made = studio()
+    rows = made.portraits(range(5), weight=1.0).to_pylist()
+    for row, shoot in zip(rows, "aaabc", strict=True):
+        row["group_id"] = shoot
+    groups = replace(online_of(made, 1.0, (48, 48)), companions=rows, people=(2, 3))
+    scenes = [drawn.portraits for seed in range(12) if (drawn := groups.draw(rows[0], np.random.default_rng(seed)))]
+    assert {row["group_id"] for _, *others in scenes for row in others} <= {"b", "c"}
+    assert any(len(scene) > 1 for scene in scenes)
+
+
 def test_several_people_are_fused_online_as_they_are_rendered(studio: Callable[..., Any]) -> None:
     made = studio()
     rows = made.portraits(range(5), weight=1.0).to_pylist()
