@@ -25,9 +25,8 @@ from segdata.errors import CatalogError, UsageError
 if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable
 
-_UNSORTED = frozenset(
-    {"predictions", "appearances", "embeddings"}
-)  # kilobytes a row: sorting would copy every one of them
+# Kilobytes a row: sorting would copy every one of them.
+_UNSORTED = frozenset({"predictions", "appearances", "embeddings"})
 
 
 @dataclass(frozen=True, eq=False)
