@@ -142,7 +142,6 @@ class TorchRuntime:
 
         self.precision = precision
         self._device = device
-        # device and memory format together are not in its overloads
         self._network = load_network(folder).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # a memory format is in no overload
         self._mean = torch.tensor(spec.mean, device=device).view(1, 3, 1, 1) * 255
         self._std = torch.tensor(spec.std, device=device).view(1, 3, 1, 1) * 255
