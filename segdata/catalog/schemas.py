@@ -1,6 +1,6 @@
 """The tables' columns: what each one holds, and its key.
 
-`MERGED` tables hold one row per key and are written by MERGE; the others are appended to, a commit a shard.
+`MERGED` tables hold one row per key and are written by it; the others are appended to, a commit a shard.
 Delta knows no unsigned integers: a 64-bit pHash is stored as the int64 of the same bits.
 """
 
@@ -228,7 +228,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 
 MERGED = frozenset({"samples", "rejects", "filtered", "selections", "models", "runs"})
-"""Tables written by MERGE on their key; the others are append-only."""
+"""Tables that insert or update a row by its key; the others are append-only."""
 
 
 def rows_to_table(name: str, rows: list[dict[str, object]]) -> pa.Table:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segdata.catalog import delta, queries
 from segdata.catalog.damage import file_size_damage, ranges, readable_versions
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 # Kilobytes a row: sorting would copy every one of them.
 _UNSORTED = frozenset({"predictions", "appearances", "embeddings"})
+
+_UPSERT = "upsert"
+"""The transaction of every commit that may insert into a merged table: of two at a time, delta-rs lets one pass.
+
+Without it an append would go through blindly, beside a key that somebody else has inserted meanwhile."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +134,8 @@ class Catalog:
     def merge(self, name: str, rows: pa.Table) -> None:
         """Insert rows, or update those whose key is there already. No rows, no commit.
 
-        Only files whose range of keys meets that of the rows are read: what it costs follows what is new.
+        Only files whose range of keys meets that of the rows are read: what it costs follows what is new. Rows none
+        of which is there are appended, which takes less of everything: every MERGE leaves memory with delta-rs.
 
         Raises:
             CatalogError: The table is damaged, or other writers win the race again and again.
@@ -138,7 +145,7 @@ class Catalog:
             raise ValueError(f"{name} is append-only")
         _check_keys(name, rows)
         if rows.num_rows:
-            self.commit(name, lambda table: self._merger(table, name, rows).execute())
+            self.commit(name, lambda table: self._upsert(table, name, rows))
 
     def replace(self, name: str, rows: pa.Table, where: str) -> None:
         """Make `rows` all that a merged table holds `where` the predicate is true: update, insert, delete the rest.
@@ -184,8 +191,6 @@ class Catalog:
         """
         if name in MERGED:
             raise ValueError(f"{name} is merged by key, never appended to")
-        from deltalake import write_deltalake
-
         written = False
 
         def attempt(table: DeltaTable) -> None:
@@ -196,13 +201,7 @@ class Catalog:
                 return
             if after is not None and table.version() != after:
                 return
-            write_deltalake(
-                table,
-                rows.cast(SCHEMAS[name]),
-                mode="append",
-                commit_properties=self.commit_properties(transaction),
-                post_commithook_properties=delta.keep_log(),
-            )
+            self._append(table, name, rows, transaction)
             written = True
 
         if rows.num_rows or transaction is not None:
@@ -235,6 +234,35 @@ class Catalog:
             app_transactions=[Transaction(transaction, 1)] if transaction else None,
         )
 
+    def _upsert(self, table: DeltaTable, name: str, rows: pa.Table) -> None:
+        """Insert or update: an append where no key is known, which is sound as `_UPSERT` lets nobody come between."""
+        if self._knows_any(table, name, rows):
+            self._merger(table, name, rows).execute()
+        else:
+            self._append(table, name, rows, _UPSERT)
+
+    def _knows_any(self, table: DeltaTable, name: str, rows: pa.Table) -> bool:
+        """Whether the key of one of the rows is in that version of the table; files that can't hold it stay closed."""
+        wanted = rows.select(KEYS[name])
+        first = pc.min_max(wanted.column(0)).as_py()
+        files = delta.data_files_meeting(self.path(name), table, KEYS[name][0], first["min"], first["max"])
+        if not files:
+            return False
+        keys = ", ".join(f'"{key}"' for key in KEYS[name])
+        sql = f"SELECT 1 FROM rows SEMI JOIN wanted USING ({keys}) LIMIT 1"
+        return bool(queries.select(sql, {"rows": self._readable(name, files), "wanted": wanted}).num_rows)
+
+    def _append(self, table: DeltaTable, name: str, rows: pa.Table, transaction: str | None) -> None:
+        from deltalake import write_deltalake
+
+        write_deltalake(
+            table,
+            rows.cast(SCHEMAS[name]),
+            mode="append",
+            commit_properties=self.commit_properties(transaction),
+            post_commithook_properties=delta.keep_log(),
+        )
+
     def _merger(self, table: DeltaTable, name: str, rows: pa.Table) -> Any:
         on = " AND ".join(f"target.{key} = source.{key}" for key in KEYS[name])
         merger = table.merge(
@@ -243,7 +271,7 @@ class Catalog:
             source_alias="source",
             target_alias="target",
             streamed_exec=False,  # only of rows that lie in memory does delta-rs know the range of keys
-            commit_properties=self.commit_properties(),
+            commit_properties=self.commit_properties(_UPSERT),
             post_commithook_properties=delta.keep_log(),
         )
         return merger.when_matched_update_all().when_not_matched_insert_all()
@@ -258,11 +286,15 @@ class Catalog:
             return _none(name)
         check_columns(name, self.path(name), table)
         files = delta.data_files(self.path(name), table)
+        return self._readable(name, files) if files else _none(name)
+
+    def _readable(self, name: str, files: Sequence[tuple[Path, int, int]]) -> ParquetFiles:
+        """Files of a table, each of which is there and as long as the log says."""
         if gone := next((file for file in files if not file[0].is_file()), None):
             raise CatalogError(self._file_is_gone(name, gone[0]))
         if damaged := next((found for file in files if (found := file_size_damage(*file[:2]))), None):
             raise CatalogError(str(damaged))
-        return ParquetFiles(tuple(str(path) for path, _, _ in files), SCHEMAS[name]) if files else _none(name)
+        return ParquetFiles(tuple(str(path) for path, _, _ in files), SCHEMAS[name])
 
     def _file_is_gone(self, name: str, file: Path) -> str:
         if name in self.versions:
@@ -313,5 +345,5 @@ def _none(name: str) -> pa.Table:
 
 def _check_keys(name: str, rows: pa.Table) -> None:
     keys = rows.select(KEYS[name])
-    if keys.group_by(keys.column_names).aggregate([]).num_rows != rows.num_rows:
+    if keys.group_by(keys.column_names, use_threads=False).aggregate([]).num_rows != rows.num_rows:
         raise ValueError(f"two rows for {name} share a key")

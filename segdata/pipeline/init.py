@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segdata.catalog.delta import check_place
 from segdata.errors import StorageError, UsageError
 from segdata.pipeline.session import DEFAULT_RECIPE
 from segdata.storage.files import atomic_write, read_bytes
@@ -48,10 +49,12 @@ def init(folder: Path, roots: Mapping[str, str | None], template: str = "portrai
 
     Raises:
         UsageError: An unknown template; or roots are given and the recipe exists already.
+        CatalogError: No catalog can lie under a folder of that name.
         StorageError: The folder can't be written.
     """
     if template not in TEMPLATES:
         raise UsageError(f"init: no template {template!r}; there are {', '.join(TEMPLATES)}")
+    check_place(folder.resolve())
     given = {name: _root_text(folder, root) for name, root in roots.items() if root is not None}
     if given and (folder / DEFAULT_RECIPE).exists():
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -176,16 +177,20 @@ def test_a_table_whose_log_is_damaged_is_named(tmp_path: Path) -> None:
 
 def test_a_catalog_may_lie_in_a_folder_of_any_name(tmp_path: Path) -> None:
     (tmp_path / "a1" / "k=v 7% it's ü").mkdir(parents=True)
-    catalog = Catalog(tmp_path / "a[1]*?" / "k=v 7% it's ü")
-    catalog.merge("samples", samples(("a/1", "train")))
-    catalog.merge("samples", samples(("a/2", "val")))
+    catalog = Catalog(tmp_path / "a(1)*?&#:{1}" / "k=v 7% it's ü")
+    catalog.merge("samples", samples(("a/1", "train"), ("a/3", "val")))
+    catalog.merge("samples", samples(("a/1", "train"), ("a/2", "val")))
+    catalog.append("scores", rows_to_table("scores", [{"scorer_id": "s", "sample_id": "a/1"}]))
+    catalog.delete("samples", "sample_id = 'a/3'")
     assert splits(catalog) == {"a/1": "train", "a/2": "val"}
     assert catalog.query("SELECT * FROM samples").column_names == catalog.read("samples").column_names
 
 
-def test_but_for_a_name_that_delta_would_unescape(tmp_path: Path) -> None:
-    catalog = Catalog(tmp_path / "a%20b")
-    with pytest.raises(CatalogError, match="no catalog can lie under a name with %20 in it; rename that folder"):
+@pytest.mark.parametrize("part", ["%20", "[", "]", "^", "|", "\\", "\n"])
+def test_but_for_a_name_that_delta_would_unescape_or_append_nothing_under(tmp_path: Path, part: str) -> None:
+    catalog = Catalog(tmp_path / f"a{part}b")
+    message = f"no catalog can lie under a name with {part!r} in it; rename that folder"
+    with pytest.raises(CatalogError, match=re.escape(message)):
         catalog.merge("samples", samples(("a/1", "train")))
 
 

@@ -31,6 +31,13 @@ def test_a_workspace_without_a_recipe(segdata: Run, tmp_path: Path) -> None:
     assert "pipelines/portrait.toml: no such recipe; segdata init writes" in answer.err
 
 
+def test_a_folder_under_whose_name_no_catalog_can_lie(segdata: Run, tmp_path: Path) -> None:
+    answer = segdata("init", "photos [2]/work", cwd=tmp_path)
+    assert answer.code == 3
+    assert "photos [2]/work: no catalog can lie under a name with '[' in it; rename that folder" in answer.err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_wrong_recipe_key(segdata: Run, workspace: Path) -> None:
     recipe = workspace / "pipelines" / "portrait.toml"
     recipe.write_text(recipe.read_text().replace("ratio = 0.3", "ratoi = 0.3"))
