@@ -93,7 +93,8 @@ def work_of(name: str, workspace: Path, rows: int) -> Callable[[], object]:
     catalog, one_percent = Catalog(workspace / "catalog"), rows // 100
     batch = made_up(np.arange(rows // 2, rows // 2 + one_percent), int(time.time()))
     spread = made_up(np.arange(0, rows, 100), int(time.time()))
-    new = made_up(np.arange(rows, rows + one_percent), 0)
+    there = catalog.query("SELECT count(*) AS n FROM samples")["n"][0].as_py()  # what was inserted before, is known now
+    new = made_up(np.arange(there, there + one_percent), 0)
     where = "split = 'test' AND hole_count > 0"
     files = [str(path) for path in (workspace / "catalog" / "tables" / "samples").glob("*.parquet")]
 
