@@ -27,12 +27,11 @@ from segdata.storage.files import make_folder, remedy_for, sync_file, sync_folde
 if TYPE_CHECKING:
     from deltalake import DeltaTable, PostCommitHookProperties
 
-# How delta-rs holds memory, read once when it is loaded: by itself it keeps much of what each commit took, and a long
-# run grows by 0.5 MB a commit. Giving back at once would double the time of a large merge; 0.2 s later does not.
-os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1,tcache:false,dirty_decay_ms:200,muzzy_decay_ms:0")
-
 _ATTEMPTS = 30
 _NO_NAME = re.compile(r"%[0-9A-Fa-f]{2}|[][^|\\\x00-\x1f\x7f]")
+# How delta-rs holds memory: by itself it keeps much of what each commit took, and a long run grows by 0.5 MB a commit.
+# Giving back at once would double the time of a large merge; 0.2 s later does not.
+_MEMORY = {"_RJEM_MALLOC_CONF": "narenas:1,tcache:false,dirty_decay_ms:200,muzzy_decay_ms:0"}
 _ELSE = "restore the folder from a copy, or move it away and run the commands that filled it"
 
 
@@ -43,7 +42,7 @@ def check_place(path: Path) -> None:
         CatalogError: delta-rs would look elsewhere (what looks like an escaped letter, it unescapes once too often), or
             would open a table and then neither append nor delete (it makes a URL of the name, which then is none).
     """
-    if found := _NO_NAME.search(str(path.absolute())):
+    if found := _NO_NAME.search(str(path.resolve())):
         raise CatalogError(f"{path}: no catalog can lie under a name with {found[0]!r} in it; rename that folder")
 
 
@@ -58,12 +57,13 @@ def open_table(path: Path, version: int | None = None) -> DeltaTable | None:
     """
     if not path.is_dir():
         return None
+    place = _located(path)
     from deltalake import DeltaTable
     from deltalake.exceptions import TableNotFoundError
 
     try:
         with _failures_named(path, "can't be opened", TableNotFoundError):
-            table = DeltaTable(_uri(path), version=version)
+            table = DeltaTable(place, version=version)
             newest = int(table.version())
     except TableNotFoundError:
         if damaged := damage.log_damage(path):
@@ -80,11 +80,12 @@ def create_table(path: Path, schema: pa.Schema) -> DeltaTable:
     Raises:
         CatalogError: It can't be written.
     """
+    place = _located(path)
     from deltalake import DeltaTable
 
     with _failures_named(path, "can't be made"):
         make_folder(path)
-        table = DeltaTable.create(_uri(path), schema=schema, mode="ignore")
+        table = DeltaTable.create(place, schema=schema, mode="ignore")
         _make_durable(path, -1, 0)
     return table
 
@@ -95,6 +96,7 @@ def commit(path: Path, open_or_create: Callable[[], DeltaTable], attempt: Callab
     Raises:
         CatalogError: It can't be written, or other writers win the race again and again.
     """
+    _located(path)
     from deltalake.exceptions import CommitFailedError
 
     for number in range(_ATTEMPTS):
@@ -188,8 +190,11 @@ def _told(found: list[damage.Damage]) -> str:
     return f"{found[0]}{more}"
 
 
-def _uri(path: Path) -> str:
+def _located(path: Path) -> str:
+    """How delta-rs is told a folder; to be asked before it is loaded, since it reads then what to do with memory."""
     check_place(path)
+    for name, value in _MEMORY.items():
+        os.environ.setdefault(name, value)
     return str(path.absolute())
 
 

@@ -1,6 +1,6 @@
 """The tables' columns: what each one holds, and its key.
 
-`MERGED` tables hold one row per key and are written by it; the others are appended to, a commit a shard.
+`MERGED` tables hold one row per key, inserted or updated; the others are appended to, a commit a shard.
 Delta knows no unsigned integers: a 64-bit pHash is stored as the int64 of the same bits.
 """
 

@@ -29,11 +29,6 @@ if TYPE_CHECKING:
 # Kilobytes a row: sorting would copy every one of them.
 _UNSORTED = frozenset({"predictions", "appearances", "embeddings"})
 
-_UPSERT = "upsert"
-"""The transaction of every commit that may insert into a merged table: of two at a time, delta-rs lets one pass.
-
-Without it an append would go through blindly, beside a key that somebody else has inserted meanwhile."""
-
 
 @dataclass(frozen=True, eq=False)
 class Catalog:
@@ -134,8 +129,8 @@ class Catalog:
     def merge(self, name: str, rows: pa.Table) -> None:
         """Insert rows, or update those whose key is there already. No rows, no commit.
 
-        Only files whose range of keys meets that of the rows are read: what it costs follows what is new. Rows none
-        of which is there are appended, which takes less of everything: every MERGE leaves memory with delta-rs.
+        Only files whose range of the key's first column meets that of the rows are read: what it costs follows what
+        is new. Rows none of which is there are appended, which takes less of everything.
 
         Raises:
             CatalogError: The table is damaged, or other writers win the race again and again.
@@ -145,6 +140,7 @@ class Catalog:
             raise ValueError(f"{name} is append-only")
         _check_keys(name, rows)
         if rows.num_rows:
+            rows = rows.cast(SCHEMAS[name])
             self.commit(name, lambda table: self._upsert(table, name, rows))
 
     def replace(self, name: str, rows: pa.Table, where: str) -> None:
@@ -201,7 +197,7 @@ class Catalog:
                 return
             if after is not None and table.version() != after:
                 return
-            self._append(table, name, rows, transaction)
+            self._append(table, rows.cast(SCHEMAS[name]), self.commit_properties(transaction))
             written = True
 
         if rows.num_rows or transaction is not None:
@@ -225,24 +221,35 @@ class Catalog:
         """
         return delta.open_table(self.path(name), version)
 
-    def commit_properties(self, transaction: str | None = None) -> CommitProperties:
-        """What each commit carries: the run that made it, and the transaction that it ends."""
+    def commit_properties(self, transaction: str | None = None, retries: int | None = None) -> CommitProperties:
+        """What each commit carries: the run that made it, and the transaction that it ends.
+
+        Args:
+            retries: how often delta-rs may try again by itself, where it finds that what came between does no harm.
+        """
         from deltalake import CommitProperties, Transaction
 
         return CommitProperties(
+            max_commit_retries=retries,
             custom_metadata={"run_id": self.run_id} if self.run_id else None,
             app_transactions=[Transaction(transaction, 1)] if transaction else None,
         )
 
     def _upsert(self, table: DeltaTable, name: str, rows: pa.Table) -> None:
-        """Insert or update: an append where no key is known, which is sound as `_UPSERT` lets nobody come between."""
+        """Insert or update: an append where no key is known.
+
+        delta-rs lets an append pass whatever came between, the same key too; without retries it lets nothing pass.
+        """
         if self._knows_any(table, name, rows):
             self._merger(table, name, rows).execute()
         else:
-            self._append(table, name, rows, _UPSERT)
+            self._append(table, rows, self.commit_properties(retries=0))
 
     def _knows_any(self, table: DeltaTable, name: str, rows: pa.Table) -> bool:
-        """Whether the key of one of the rows is in that version of the table; files that can't hold it stay closed."""
+        """Whether the key of one of the rows is in that version of the table.
+
+        Files that can't hold it, by the bounds of the key's first column, stay closed.
+        """
         wanted = rows.select(KEYS[name])
         first = pc.min_max(wanted.column(0)).as_py()
         files = delta.data_files_meeting(self.path(name), table, KEYS[name][0], first["min"], first["max"])
@@ -252,15 +259,11 @@ class Catalog:
         sql = f"SELECT 1 FROM rows SEMI JOIN wanted USING ({keys}) LIMIT 1"
         return bool(queries.select(sql, {"rows": self._readable(name, files), "wanted": wanted}).num_rows)
 
-    def _append(self, table: DeltaTable, name: str, rows: pa.Table, transaction: str | None) -> None:
+    def _append(self, table: DeltaTable, rows: pa.Table, properties: CommitProperties) -> None:
         from deltalake import write_deltalake
 
         write_deltalake(
-            table,
-            rows.cast(SCHEMAS[name]),
-            mode="append",
-            commit_properties=self.commit_properties(transaction),
-            post_commithook_properties=delta.keep_log(),
+            table, rows, mode="append", commit_properties=properties, post_commithook_properties=delta.keep_log()
         )
 
     def _merger(self, table: DeltaTable, name: str, rows: pa.Table) -> Any:
@@ -271,7 +274,7 @@ class Catalog:
             source_alias="source",
             target_alias="target",
             streamed_exec=False,  # only of rows that lie in memory does delta-rs know the range of keys
-            commit_properties=self.commit_properties(_UPSERT),
+            commit_properties=self.commit_properties(),
             post_commithook_properties=delta.keep_log(),
         )
         return merger.when_matched_update_all().when_not_matched_insert_all()
@@ -286,20 +289,20 @@ class Catalog:
             return _none(name)
         check_columns(name, self.path(name), table)
         files = delta.data_files(self.path(name), table)
-        return self._readable(name, files) if files else _none(name)
+        return self._readable(name, files, version) if files else _none(name)
 
-    def _readable(self, name: str, files: Sequence[tuple[Path, int, int]]) -> ParquetFiles:
-        """Files of a table, each of which is there and as long as the log says."""
+    def _readable(self, name: str, files: Sequence[tuple[Path, int, int]], version: int | None = None) -> ParquetFiles:
+        """Files of a version of a table, the newest by default, each of which is there and as long as the log says."""
         if gone := next((file for file in files if not file[0].is_file()), None):
-            raise CatalogError(self._file_is_gone(name, gone[0]))
+            raise CatalogError(self._file_is_gone(name, gone[0], version))
         if damaged := next((found for file in files if (found := file_size_damage(*file[:2]))), None):
             raise CatalogError(str(damaged))
         return ParquetFiles(tuple(str(path) for path, _, _ in files), SCHEMAS[name])
 
-    def _file_is_gone(self, name: str, file: Path) -> str:
-        if name in self.versions:
+    def _file_is_gone(self, name: str, file: Path, version: int | None) -> str:
+        if version is not None:
             return (
-                f"{file.parent}: version {self.versions[name]} of table {name} can't be read any more: its files were "
+                f"{file.parent}: version {version} of table {name} can't be read any more: its files were "
                 f"swept away by segdata catalog maintain; what can: {ranges(readable_versions(file.parent) or [])}"
             )
         return (

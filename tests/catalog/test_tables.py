@@ -192,6 +192,15 @@ def test_but_for_a_name_that_delta_would_unescape_or_append_nothing_under(tmp_pa
     message = f"no catalog can lie under a name with {part!r} in it; rename that folder"
     with pytest.raises(CatalogError, match=re.escape(message)):
         catalog.merge("samples", samples(("a/1", "train")))
+    assert not list(tmp_path.iterdir())
+
+
+def test_nor_by_a_link_to_such_a_name(tmp_path: Path) -> None:
+    (tmp_path / "a[1]").mkdir()
+    (tmp_path / "link").symlink_to("a[1]")
+    with pytest.raises(CatalogError, match=r"link/tables/samples: no catalog can lie under a name with '\['"):
+        Catalog(tmp_path / "link").merge("samples", samples(("a/1", "train")))
+    assert not list((tmp_path / "a[1]").iterdir())
 
 
 def test_sql_reads_no_file_that_is_not_live(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Merging by key: new rows are appended, which is sound only while two writers can't both insert a key."""
+"""Merging by key: new rows are appended, which is sound only while nobody else's commit comes between."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 from segdata.catalog.delta import create_table, history_of
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.tables import Catalog
+from segdata.errors import CatalogError
 
 
 def samples(**splits: str) -> pa.Table:
@@ -87,24 +88,74 @@ def put_in_place(catalog: Catalog) -> None:
     catalog.replace("samples", samples(k="theirs"), "target.split = 'nobody'")
 
 
-@pytest.mark.parametrize("theirs", [insert, insert_and_update, put_in_place])
-def test_a_key_that_another_writer_inserts_meanwhile_is_not_there_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theirs: Callable[[Catalog], None]
-) -> None:
-    catalog = Catalog(tmp_path)
-    catalog.merge("samples", samples(a="train"))
-    looked = Catalog._knows_any
-    others = iter([theirs])
+def insert_beside(catalog: Catalog) -> None:
+    catalog.merge("samples", samples(zz="theirs"))
+
+
+def overtaken(catalog: Catalog, monkeypatch: pytest.MonkeyPatch, theirs: Callable[[Catalog], None]) -> list[int]:
+    """Let another writer commit once between the look and the commit of this one; the versions that this one saw."""
+    looked, others, seen = Catalog._knows_any, iter([theirs]), []
 
     def looked_and_overtaken(self: Catalog, table: DeltaTable, name: str, rows: pa.Table) -> bool:
         known = looked(self, table, name, rows)
-        if self is catalog and (other := next(others, None)):
-            other(Catalog(tmp_path))
+        if self is catalog:
+            seen.append(int(table.version()))
+            for other in others:
+                other(Catalog(catalog.root))
         return known
 
     monkeypatch.setattr(Catalog, "_knows_any", looked_and_overtaken)
-    catalog.merge("samples", samples(k="ours", m="ours"))
+    return seen
+
+
+@pytest.mark.parametrize("ours", [{"k": "ours", "m": "ours"}, {"a": "ours", "k": "ours", "m": "ours"}])
+@pytest.mark.parametrize("theirs", [insert, insert_and_update, put_in_place])
+def test_a_key_that_another_writer_inserts_meanwhile_is_not_there_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theirs: Callable[[Catalog], None], ours: dict[str, str]
+) -> None:
+    catalog = Catalog(tmp_path)
+    catalog.merge("samples", samples(a="train"))
+    seen = overtaken(catalog, monkeypatch, theirs)
+    catalog.merge("samples", samples(**ours))
+    assert len(seen) == 2
     assert [pair for pair in held(catalog) if pair[0] != "a"] == [("k", "ours"), ("m", "ours")]
+
+
+def test_an_update_does_not_wait_for_inserts_of_other_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = Catalog(tmp_path)
+    catalog.merge("samples", samples(a="train", b="train"))
+    seen = overtaken(catalog, monkeypatch, insert_beside)
+    catalog.merge("samples", samples(a="ours"))
+    assert len(seen) == 1
+    assert held(catalog) == [("a", "ours"), ("b", "train"), ("zz", "theirs")]
+
+
+def test_a_replacement_is_tried_again_where_another_writer_inserts_its_key(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    catalog.merge("samples", samples(a="train"))
+    others, tries = iter([insert]), []
+
+    def attempt(table: DeltaTable) -> None:
+        tries.append(table.version())
+        for other in others:
+            other(Catalog(tmp_path))
+        catalog._merger(table, "samples", samples(k="ours")).execute()
+
+    catalog.commit("samples", attempt)
+    assert len(tries) == 2
+    assert held(catalog) == [("a", "train"), ("k", "ours")]
+
+
+def test_files_that_can_not_hold_a_key_stay_closed(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    catalog.merge("samples", samples(a="train", c="train"))
+    (file,) = catalog.path("samples").glob("*.parquet")
+    catalog.merge("samples", samples(x="train", z="train"))
+    file.rename(tmp_path / "elsewhere")
+    catalog.merge("samples", samples(d="train"))
+    assert newest_operation(catalog) == "WRITE"
+    with pytest.raises(CatalogError, match=f"{file.name}: a file of table samples is gone"):
+        catalog.merge("samples", samples(b="train"))
 
 
 MANY_COMMITS = """
