@@ -71,8 +71,13 @@ def kill_after() -> KillAfter:
 
 
 def _wake(traced: list[int], ended: threading.Event) -> None:
-    """A call of two threads at once may be told before the second one's stop arrives: that stop needs another go."""
+    """A call of two threads at once may be told before the second one's stop arrives: that stop needs another go.
+
+    Only where nothing was told for a second: on the very moment of a stop it would make strace itself stumble.
+    """
+    told = 0
     while not ended.wait(1.0):
-        if traced:
+        if traced and len(traced) == told:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(traced[0], signal.SIGCONT)
+        told = len(traced)
