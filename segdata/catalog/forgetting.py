@@ -1,20 +1,25 @@
 """Forget samples: what the catalog holds of a person's picture, and its removal from every version of every table.
 
-What is kept is the row's id, place and hash, so that an ingest does not take the picture in again, under whatever name.
+What is kept are keyed values of the id and of the hashes (`forgotten`), so that an ingest does not take the picture in
+again, under whatever name. They also stand in for the sample in `samples`, and wherever else it was named.
 """
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from segdata.catalog.forgotten import PLAIN_ROWS, Pseudonyms, read_forgotten
 from segdata.catalog.known_leaks import leaks_file
-from segdata.catalog.mends import drop_mends, mends_of_samples
+from segdata.catalog.mends import drop_mends, mends_of, mends_of_samples
+from segdata.catalog.mentions import Mentions
 from segdata.catalog.purging import quoted_in
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import Workspace
@@ -22,10 +27,13 @@ from segdata.errors import UsageError
 
 Row = dict[str, Any]
 
-KEPT_COLUMNS = ("sample_id", "dataset", "kind", "split", "path", "image_sha256")
-"""What is left of a forgotten sample in `samples`, beside its status and the run."""
+KEPT_COLUMNS = ("sample_id", "dataset", "kind", "split", "image_sha256", "alpha_sha256")
+"""What is left of a forgotten sample in `samples`, with stand-ins for the id and the hashes, beside status and run."""
+_MARKED_COLUMNS = (*KEPT_COLUMNS, "path", "image_uri", "alpha_uri")
+"""What a marked row keeps until the end, so that a call that was cut off can be finished."""
 _OF_SAMPLES = ("scores", "predictions", "selections", "verdicts")
-_ERASED = ("samples", "appearances", "embeddings", "rejects", *_OF_SAMPLES)
+_ERASED = ("samples", "appearances", "embeddings", "rejects", "filtered", *_OF_SAMPLES)
+_TEMPORARY_SUFFIX = ".tmp"
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,8 @@ class Traces:
         counts: rows of the other tables, by table.
         foregrounds: files of the cache of foregrounds: these can't be told apart, so that all of them go.
         mended: their labels that somebody mended.
+        done: ids that were asked for and forgotten before: no row carries them any more.
+        hashes: SHA-256 of all their files that the catalog knows, older ones too; not those that other samples share.
     """
 
     rows: tuple[Row, ...]
@@ -45,29 +55,44 @@ class Traces:
     counts: Mapping[str, int]
     foregrounds: int
     mended: int
+    done: tuple[str, ...] = ()
+    hashes: frozenset[str] = frozenset()
 
     @property
     def ids(self) -> set[str]:
         """Of the samples and their composites."""
-        return {row["sample_id"] for row in (*self.rows, *self.composites)}
+        return {row["sample_id"] for row in (*self.rows, *self.composites)} | set(self.done)
+
+    def stand_ins(self, pseudonyms: Pseudonyms) -> dict[str, str]:
+        """What replaces the ids, the hashes and the places of the files, wherever they stand."""
+        ids = {name: pseudonyms.of_sample(name) for name in self.ids}
+        rows = (*self.rows, *self.composites)
+        places = {row[name]: ids[row["sample_id"]] for row in rows for name in ("image_uri", "alpha_uri") if row[name]}
+        return places | ids | {value: pseudonyms.of_bytes(value) for value in self.hashes}
 
 
 def traces_of(workspace: Workspace, sample_ids: Sequence[str]) -> Traces:
     """Find what there is of samples; those that were forgotten already count, so that a cut-off call can be finished.
 
+    Rows that were marked and never finished, by a call that was cut off or by an older segdata, are added.
+
     Raises:
         UsageError: The catalog has no such sample.
+        CatalogError: The key of the workspace is missing.
     """
     catalog = workspace.catalog
     wanted = set(sample_ids)
-    rows = catalog.read("samples", where=quoted_in("sample_id", wanted)).to_pylist()
-    if unknown := sorted(wanted - {row["sample_id"] for row in rows}):
+    rows = catalog.read("samples", where=f"{quoted_in('sample_id', wanted)} OR ({PLAIN_ROWS})").to_pylist()
+    missing = sorted(wanted - {row["sample_id"] for row in rows})
+    forgotten = read_forgotten(workspace)
+    done = tuple(name for name in missing if forgotten.has_sample(name))
+    if unknown := [name for name in missing if name not in done]:
         raise UsageError(
             f"forget: no sample {unknown[0]!r}; find its id with: segdata query "
             "\"SELECT sample_id FROM samples WHERE sample_id LIKE '%name%'\""
         )
     rows += _earlier_names(workspace, rows)
-    wanted = {row["sample_id"] for row in rows}
+    wanted = {row["sample_id"] for row in rows} | set(done)
     composites = [
         row
         for row in catalog.read("samples", where="kind = 'composite'").to_pylist()
@@ -75,28 +100,31 @@ def traces_of(workspace: Workspace, sample_ids: Sequence[str]) -> Traces:
     ]
     ids = wanted | {row["sample_id"] for row in composites}
     where = {name: quoted_in("sample_id", ids) for name in _OF_SAMPLES}
-    where |= {"appearances": quoted_in("image_sha256", _hashes(rows)), "rejects": _their_rejects(rows)}
-    where["embeddings"] = _their_embeddings(rows)
+    where |= {"appearances": quoted_in("image_sha256", _hashes(rows)), "rejects": _their_places(rows)}
+    where |= {"filtered": _their_places(rows), "embeddings": _their_embeddings(rows)}
     counts = {
         name: catalog.query(f"SELECT count(*)::BIGINT AS n FROM {name} WHERE {predicate}")["n"][0].as_py()
         for name, predicate in where.items()
     }
     foregrounds = sum(path.is_file() for path in (catalog.files / "foregrounds").rglob("*"))
-    mended = len(mends_of_samples(catalog, ids, _hashes(rows), _holders(workspace, rows, ids)))
-    return Traces(tuple(rows), tuple(composites), counts, foregrounds, mended)
+    mended = mends_of_samples(catalog, ids, _hashes(rows), _holders(workspace, rows, ids))
+    hashes = _all_hashes(workspace, [*rows, *composites], ids, mended)
+    return Traces(tuple(rows), tuple(composites), counts, foregrounds, len(mended), done, frozenset(hashes))
 
 
-def erase(workspace: Workspace, traces: Traces, run_id: str) -> None:
-    """Remove it all, from every version: first the marks, which keep it from coming back, then files, then rows.
+def erase(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id: str) -> None:
+    """Remove it all from the newest versions: first the marks, which keep it from coming back, then files, then rows.
 
-    Killed anywhere, the same call again finishes it. Nobody else may write to the catalog meanwhile.
+    Killed anywhere, the same call again finishes it. Nobody else may write to the catalog meanwhile. `conceal` has to
+    follow.
     """
     catalog = workspace.catalog
     marked = [
-        {**{column: row[column] for column in KEPT_COLUMNS}, "status": "forgotten", "run_id": run_id}
+        {**{column: row[column] for column in _MARKED_COLUMNS}, "status": "forgotten", "run_id": run_id}
         for row in traces.rows
     ]
     catalog.merge("samples", rows_to_table("samples", marked))
+    remember(workspace, pseudonyms, traces.rows, run_id)
     ours = (catalog.files / "composites").resolve()
     for uri in (row[name] for row in (*traces.composites, *traces.rows) for name in ("image_uri", "alpha_uri")):
         path = workspace.resolve(uri) if uri else None
@@ -108,25 +136,84 @@ def erase(workspace: Workspace, traces: Traces, run_id: str) -> None:
     leaks_file(catalog).unlink(missing_ok=True)
     for folder in ("overlays", "pictures"):  # of a review: made again by the next one, which leaves these samples out
         shutil.rmtree(workspace.root / "review" / folder, ignore_errors=True)
+    _remove_temporary_files(workspace)
     catalog.delete("samples", quoted_in("sample_id", {row["sample_id"] for row in traces.composites}))
     catalog.delete("appearances", quoted_in("image_sha256", _hashes(traces.rows)))
     catalog.delete("embeddings", _their_embeddings(traces.rows))
-    catalog.delete("rejects", _their_rejects(traces.rows))
+    for name in ("rejects", "filtered"):
+        catalog.delete(name, _their_places(traces.rows))
     for name in _OF_SAMPLES:
         catalog.delete(name, quoted_in("sample_id", traces.ids))
-    for name in _ERASED:
+
+
+def conceal(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id: str) -> None:
+    """Replace the ids and hashes by keyed values wherever the tables name them, and remove all older versions.
+
+    The rows of `samples` come last: until then the same call finds its samples by their ids.
+    """
+    catalog = workspace.catalog
+    changed = Mentions(traces.stand_ins(pseudonyms)).replace_in_tables(catalog)
+    rows = [{**concealed(row, pseudonyms), "run_id": run_id} for row in traces.rows]
+    catalog.merge("samples", rows_to_table("samples", rows))
+    catalog.delete("samples", quoted_in("sample_id", {row["sample_id"] for row in traces.rows}))
+    for name in dict.fromkeys((*_ERASED, *changed, "runs")):
         catalog.purge(name)
 
 
-def forgotten_hashes(workspace: Workspace) -> set[str]:
-    """The hashes of pictures that are not to be taken in again."""
-    rows = workspace.catalog.read("samples", ["image_sha256"], "status = 'forgotten'")
-    return {name for name in rows["image_sha256"].to_pylist() if name}
+def concealed(row: Mapping[str, Any], pseudonyms: Pseudonyms) -> Row:
+    """What is left of a row of `samples`: no name, no place, and stand-ins for the id and the hashes."""
+    hashes = {name: row[name] and pseudonyms.of_bytes(row[name]) for name in ("image_sha256", "alpha_sha256")}
+    kept = {name: row[name] for name in KEPT_COLUMNS}
+    return {**kept, **hashes, "sample_id": pseudonyms.of_sample(row["sample_id"]), "status": "forgotten"}
+
+
+def remember(workspace: Workspace, pseudonyms: Pseudonyms, rows: Iterable[Mapping[str, Any]], run_id: str) -> None:
+    """Note samples in the table `forgotten`: ingest leaves them out from now on.
+
+    Args:
+        workspace: whose catalog and key.
+        pseudonyms: of the key of the workspace.
+        rows: with `sample_id`, `image_sha256` and `alpha_sha256`.
+        run_id: the run that forgets them.
+    """
+    notes: dict[tuple[str, str], dict[str, object]] = {}
+    for row in rows:
+        image, alpha = (row[name] and pseudonyms.of_bytes(row[name]) for name in ("image_sha256", "alpha_sha256"))
+        sample = pseudonyms.of_sample(row["sample_id"])
+        names = {"sample_hmac": sample, "image_hmac": image or "", "alpha_hmac": alpha}
+        notes[sample, image or ""] = {**names, "key_id": pseudonyms.key_id, "at": datetime.now(UTC), "run_id": run_id}
+    workspace.catalog.merge("forgotten", rows_to_table("forgotten", list(notes.values())))
 
 
 def table_of(rows: Sequence[Row]) -> pa.Table:
     """Rows as a table of `samples`."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMAS["samples"])
+
+
+def _all_hashes(workspace: Workspace, rows: Sequence[Row], ids: set[str], mended: set[str]) -> set[str]:
+    """SHA-256 of all files that were ever theirs, as far as tables and mended labels tell, and of no other sample's."""
+    catalog = workspace.catalog
+    hashes = {row[name] for row in rows for name in ("image_sha256", "alpha_sha256")}
+    for table in _OF_SAMPLES:
+        found = catalog.read(table, ["image_sha256", "alpha_sha256"], quoted_in("sample_id", ids))
+        hashes |= {value for column in found.columns for value in column.to_pylist()}
+    for name, mend in mends_of(catalog).items():
+        if name in mended:
+            hashes |= {mend.replaces, mend.measured, mend.source}
+            hashes |= {Path(file).stem for file in (mend.file, *mend.earlier)}
+    hashes.discard(None)
+    shared = f"status = 'present' AND ({quoted_in('image_sha256', hashes)} OR {quoted_in('alpha_sha256', hashes)})"
+    others = catalog.read("samples", ["sample_id", "image_sha256", "alpha_sha256"], shared).to_pylist()
+    return hashes - {
+        row[name] for row in others if row["sample_id"] not in ids for name in ("image_sha256", "alpha_sha256")
+    }
+
+
+def _remove_temporary_files(workspace: Workspace) -> None:
+    """What a killed command left half written; nobody writes now."""
+    for folder in (workspace.catalog.root, workspace.models, workspace.reports, workspace.root / "review"):
+        for path in folder.rglob(f".*{_TEMPORARY_SUFFIX}"):
+            path.unlink(missing_ok=True)
 
 
 def _earlier_names(workspace: Workspace, rows: Sequence[Row]) -> list[Row]:
@@ -152,7 +239,7 @@ def _their_embeddings(rows: Sequence[Row]) -> str:
     return f"({quoted_in('image_sha256', hashes)} OR {quoted_in('over_sha256', hashes)})"
 
 
-def _their_rejects(rows: Sequence[Row]) -> str:
+def _their_places(rows: Sequence[Row]) -> str:
     places: dict[str, set[str]] = {}
     for row in rows:
         if row["path"]:

@@ -199,6 +199,17 @@ RUNS = pa.schema(
     ]
 )
 
+FORGOTTEN = pa.schema(
+    [
+        ("sample_hmac", _text),  # stands in for the sample id everywhere: HMAC-SHA256 by the key of the workspace
+        ("image_hmac", _text),  # of the photo's SHA-256, likewise; empty where it is not known
+        ("alpha_hmac", _text),  # of the label's
+        ("key_id", _text),  # says which key made these
+        ("at", pa.timestamp("us", tz="UTC")),
+        ("run_id", _text),
+    ]
+)
+
 SCHEMAS: dict[str, pa.Schema] = {
     "samples": SAMPLES,
     "appearances": APPEARANCES,
@@ -210,6 +221,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "selections": SELECTIONS,
     "verdicts": VERDICTS,
     "models": MODELS,
+    "forgotten": FORGOTTEN,
     "runs": RUNS,
 }
 
@@ -224,10 +236,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "selections": ("selection", "sample_id"),
     "verdicts": ("sample_id", "image_sha256", "alpha_sha256", "reviewer", "at"),
     "models": ("model_id",),
+    "forgotten": ("sample_hmac", "image_hmac"),
     "runs": ("run_id",),
 }
 
-MERGED = frozenset({"samples", "rejects", "filtered", "selections", "models", "runs"})
+MERGED = frozenset({"samples", "rejects", "filtered", "selections", "models", "forgotten", "runs"})
 """Tables that insert or update a row by its key; the others are append-only."""
 
 

@@ -167,6 +167,23 @@ class Catalog:
         if self.query(f"SELECT 1 FROM {name} WHERE {where} LIMIT 1").num_rows:
             self.commit(name, lambda table: table.delete(where))
 
+    def rewrite(self, name: str, where: str, change: Callable[[pa.Table], pa.Table]) -> None:
+        """Put changed rows in place of those for which a predicate is true, in one commit; of append-only tables too.
+
+        Args:
+            where: a predicate over key columns, as `quoted_in` writes one.
+            change: gets these rows as they are, and returns them with the same keys; may be called several times.
+        """
+
+        def attempt(table: DeltaTable) -> None:
+            from deltalake import write_deltalake
+
+            rows = change(self.read(name, where=where)).cast(SCHEMAS[name])
+            properties = self.commit_properties(retries=0)
+            write_deltalake(table, rows, mode="overwrite", predicate=where, commit_properties=properties)
+
+        self.commit(name, attempt)
+
     def purge(self, name: str) -> None:
         """Remove for good what a table's older versions held: their data files, and the log that tells of them.
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from segdata.catalog import licences as licensing
 from segdata.catalog import near_duplicates
+from segdata.catalog.forgotten import read_forgotten
 from segdata.catalog.keys import COLUMNS, Key, key_of, keys_of
 from segdata.catalog.models import all_models
 from segdata.catalog.near_duplicates import Duplicate
@@ -22,6 +23,8 @@ from segdata.catalog.workspace import Workspace
 
 Row = dict[str, Any]
 
+SAMPLE_FILES = ("training.parquet", "backgrounds.parquet")
+"""What a version's folder, and the state of an interrupted training, say about the samples that were seen."""
 _HELD_OUT = ("test", "val")
 _KEPT_OUT = frozenset({"label_error", "drop"})
 _NOT_HARD = frozenset({"label_error", "drop", "fine"})
@@ -281,8 +284,7 @@ def minable(workspace: Workspace, folder: Path) -> tuple[pa.Table, int]:
     pool = catalog.read("samples", where="kind = 'portrait' AND split = 'pool' AND status = 'present'")
     verdicts = newest_verdicts(catalog.read("verdicts").to_pylist())
     judged = [dict(zip(COLUMNS, key, strict=True)) for key, verdict in verdicts.items() if verdict in _NOT_HARD]
-    left = _without(pool, pool["sample_id"], trained["sample_id"])
-    left = _without(left, left["image_sha256"], trained["image_sha256"])
+    left = without_trained(workspace, pool, trained)
     left = _without(
         left,
         keys_of(left),
@@ -294,6 +296,24 @@ def minable(workspace: Workspace, folder: Path) -> tuple[pa.Table, int]:
     away = near_duplicates.leaked_ids([*copies, *leaks_into(workspace, left)])
     left = _without(left, left["sample_id"], pa.array(sorted(away), pa.string()))
     return left, pool.num_rows - left.num_rows
+
+
+def without_trained(workspace: Workspace, samples: pa.Table, trained: pa.Table) -> pa.Table:
+    """The samples that a version was not trained on, neither by id nor by the bytes of the photo.
+
+    Args:
+        workspace: whose key recognises the bytes of forgotten samples.
+        samples: rows with `sample_id` and `image_sha256`.
+        trained: what `trained_on` gives; a forgotten sample is in it by its stand-ins.
+    """
+    left = _without(samples, samples["sample_id"], trained["sample_id"])
+    left = _without(left, left["image_sha256"], trained["image_sha256"])
+    hashes = left["image_sha256"].to_pylist()
+    stand_ins = read_forgotten(workspace).stand_ins_of(hashes)
+    if not stand_ins:
+        return left
+    values = pa.chunked_array([pa.array([stand_ins.get(value) for value in hashes], pa.string())])
+    return _without(left, values, trained["image_sha256"])
 
 
 def _without(rows: pa.Table, values: pa.ChunkedArray, unwanted: pa.Array | pa.ChunkedArray) -> pa.Table:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from segdata.catalog.forgotten import read_forgotten
 from segdata.fuse.plan import CompositePlan, FramingOf, PlannedComposite, Row, plan_composites
 from segdata.fuse.recipe import FuseRecipe
 from segdata.fuse.sweep import sweep
@@ -142,7 +143,8 @@ def _framing_reader(workspace: Workspace) -> FramingOf:
 
 def _sort_out(context: RunContext, everything: CompositePlan, before: dict[str, Mapping[str, Any]]) -> _Work:
     sample_ids = list(everything.sample_ids())
-    wanted = (i for i, sample_id in enumerate(sample_ids) if before.get(sample_id, {}).get("status") != "forgotten")
+    forgotten = read_forgotten(context.workspace)
+    wanted = (i for i, sample_id in enumerate(sample_ids) if not (forgotten and forgotten.has_sample(sample_id)))
     planned = list(islice(wanted, context.limit))
     todo = [i for i in planned if not _is_there(context.workspace, everything, i, before.get(sample_ids[i]))]
     todo.sort(key=sample_ids.__getitem__)  # a commit then meets few files of the table: those of its own range

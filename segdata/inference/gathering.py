@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from segdata.catalog.embeddings import Embedding, Shown, embeddings_of, keep_embeddings
-from segdata.catalog.forgetting import forgotten_hashes
+from segdata.catalog.forgotten import read_forgotten
 from segdata.catalog.pixels import read_image_of, read_pair
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.engines.local import map_threads
@@ -123,14 +123,14 @@ def _with_people(
     workspace: Workspace, people: Sequence[Path], portraits: Sequence[Row], backgrounds: Mapping[str, Row]
 ) -> dict[Shown, Callable[[], Image]]:
     """How pictures with people are read: photos first, and as many portraits over backgrounds, or those alone."""
-    forgotten = forgotten_hashes(workspace)
+    forgotten = read_forgotten(workspace)
     photos: dict[Shown, Callable[[], Image]] = {}
     for path in people:
         try:
             name = sha256_of(read_bytes(path))
         except StorageError:
             continue
-        if name not in backgrounds and name not in forgotten:
+        if name not in backgrounds and not forgotten.has_image(name):
             photos[name, None] = partial(_decoded, path)
     photos = dict(sorted(photos.items())[:MOST])
     if len(photos) < LEAST:

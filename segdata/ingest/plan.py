@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from segdata.catalog.forgotten import NOBODY, Forgotten
 from segdata.ingest.known import Before, Known, Named
 from segdata.ingest.measure import STAMP_COLUMNS, Reading
 from segdata.ingest.reading import Found
@@ -33,12 +34,21 @@ class Rules:
         uri_of: how the catalog names a file.
         verify: read everything again.
         complete: whether all is looked at; with a limit, what is missing is not gone.
+        forgotten: samples that are left out.
     """
 
     source: SourceRecipe
     uri_of: Callable[[str], str]
     verify: bool = False
     complete: bool = True
+    forgotten: Forgotten = NOBODY
+
+    def forgets(self, dataset: str, path: str) -> bool:
+        """Whether a file without a sample is that of a forgotten one: its name must not be kept anywhere."""
+        if not self.forgotten:
+            return False
+        folder, slash, name = path.rpartition("/")
+        return self.forgotten.has_sample(f"{dataset}/{folder}{slash}{name.rpartition('.')[0] or name}")
 
     @cached_property
     def reading(self) -> Reading:
@@ -100,7 +110,9 @@ def plan_ingest(found: Iterable[Found], before: Before, rules: Rules) -> IngestP
     candidates: dict[str, Candidate] = {}
     people: list[Filtered] = []
     for one in found:
-        if isinstance(one, Filtered):
+        if not isinstance(one, Candidate) and rules.forgets(one.dataset, one.path):
+            plan.left_out["forgotten"] += 1
+        elif isinstance(one, Filtered):
             plan.left_out[one.reason] += 1
             if one.reason == HAS_PERSON and one.there:
                 people.append(one)
@@ -131,7 +143,10 @@ def _collide(plan: IngestPlan, candidates: dict[str, Candidate], new: Candidate,
 
 def _sort_out(plan: IngestPlan, candidate: Candidate, before: Before, rules: Rules) -> None:
     known = before.samples.get(candidate.sample_id)
-    if known is not None and known.status == "forgotten":
+    if rules.forgotten and known is None and rules.forgotten.has_sample(candidate.sample_id):
+        plan.left_out["forgotten"] += 1
+        return
+    if known is not None and known.status == "forgotten":  # marked, and its id not replaced yet
         plan.left_out["forgotten"] += 1
         return
     stamps = stamps_of(candidate)

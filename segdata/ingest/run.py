@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segdata.catalog.appearances import AppearanceWriter
-from segdata.catalog.forgetting import KEPT_COLUMNS, forgotten_hashes
+from segdata.catalog.forgetting import concealed, remember
+from segdata.catalog.forgotten import make_pseudonyms, read_forgotten
+from segdata.catalog.purging import quoted_in
 from segdata.catalog.renames import carry_over
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import RunContext
@@ -133,9 +135,10 @@ class _Ingest:
         self._context, self._source = context, source
         self._before = read_before(context, source.name)
         self._labels = MendedLabels(context.catalog, self._before.samples)
-        self._rules = Rules(source, _namer(context), options.verify, complete=context.limit is None)
+        self._forgotten = read_forgotten(context.workspace)
+        complete = context.limit is None
+        self._rules = Rules(source, _namer(context), options.verify, complete, self._forgotten)
         self._counts: Counter[str] = Counter()
-        self._forgotten: frozenset[str] = frozenset()
         self._appearances = AppearanceWriter(context.catalog, context.run_id)
         self.rejects: dict[str, Row] = {}
         self.filtered: dict[str, Row] = {}
@@ -182,7 +185,6 @@ class _Ingest:
     def _read(self, plan: IngestPlan) -> None:
         """Measure what has to be read, and commit it, a shard at a time."""
         context, reading = self._context, self._rules.reading
-        self._forgotten = frozenset(forgotten_hashes(context.workspace))
         vanished = Vanished(self._before.samples, plan.gone, plan.unchanged)
         together = (plan.to_read[first : first + _TOGETHER] for first in range(0, len(plan.to_read), _TOGETHER))
         measured = map_threads(
@@ -242,15 +244,22 @@ class _Ingest:
 
     def _comes_back(self, row: Row) -> bool:
         """Whether it shows a picture that was forgotten; not so an equal one that was in the catalog all the time."""
-        if row["image_sha256"] not in self._forgotten:
+        if not self._forgotten.has_image(row["image_sha256"]):
             return False
         before = self._before.samples.get(row["sample_id"])
         return before is None or not _is_there(before, row)
 
     def _leave_out(self, rows: list[Row]) -> None:
         """What was forgotten and comes back under another name is forgotten under that name too."""
-        marks = [{**{name: row[name] for name in (*KEPT_COLUMNS, "run_id")}, "status": "forgotten"} for row in rows]
-        self._context.catalog.merge("samples", rows_to_table("samples", marks))
+        if not rows:
+            return
+        context = self._context
+        pseudonyms = make_pseudonyms(context.workspace)
+        remember(context.workspace, pseudonyms, rows, context.run_id)
+        marks = [{**concealed(row, pseudonyms), "run_id": context.run_id} for row in rows]
+        context.catalog.merge("samples", rows_to_table("samples", marks))
+        replaced = {row["sample_id"] for row in rows} & self._before.samples.keys()
+        context.catalog.delete("samples", quoted_in("sample_id", replaced))
         self._counts["forgotten"] += len(marks)
 
     def _commit(self, rows: list[Row], old: Mapping[str, str]) -> None:

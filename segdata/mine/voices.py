@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from segdata.catalog.keys import COLUMNS, Key, key_of
 from segdata.catalog.packing import unpack_probability
 from segdata.catalog.schemas import SAMPLES
 from segdata.catalog.tables import Catalog
-from segdata.catalog.training_sets import trained_on
-from segdata.catalog.workspace import RunContext
+from segdata.catalog.training_sets import trained_on, without_trained
+from segdata.catalog.workspace import RunContext, Workspace
 from segdata.imaging.arrays import Probability
 from segdata.imaging.frame import Aspect, frame_of
 from segdata.inference.model_folder import TRAINING
@@ -73,7 +72,7 @@ def ask(
     Raises:
         CheckpointError: The model can't be used.
     """
-    fresh = _unseen(model, cases)
+    fresh = _unseen(context.workspace, model, cases)
     scoring = score_samples(context.limited(None), model, fresh, options, opener)
     told = {"model": model.name, "model_id": scoring.model_id, "asked": fresh.num_rows}
     told |= {"trained_on": cases.num_rows - fresh.num_rows, "scored": scoring.scored}
@@ -96,11 +95,8 @@ def predictions(catalog: Catalog, scorer_id: str, cases: Iterable[Row], wanted: 
     return {key_of(row): row for row in rows if key_of(row) in keys}
 
 
-def _unseen(model: Path, cases: pa.Table) -> pa.Table:
+def _unseen(workspace: Workspace, model: Path, cases: pa.Table) -> pa.Table:
     cases = cases.select(SAMPLES.names)
     if not (model / TRAINING).is_file():
         return cases
-    trained = trained_on(model)
-    for name in ("sample_id", "image_sha256"):
-        cases = cases.filter(pc.invert(pc.is_in(cases[name], value_set=trained[name])))
-    return cases
+    return without_trained(workspace, cases, trained_on(model))

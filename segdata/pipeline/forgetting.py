@@ -1,34 +1,43 @@
 """`segdata forget`: a person's picture out of everything the tool wrote, and word of what remains where.
 
-The catalog's part is in catalog/forgetting.py; here are the pages that show it, the versions that were trained on it,
-the frozen test split that loses it, and copies of it under other names.
+The catalog's part is in catalog/forgetting.py, that of files in forgotten_files.py and that of FiftyOne's database in
+review/forgetting.py; here they are put in an order that a kill can't spoil, with the frozen test split that loses the
+picture, and copies of it under other names.
 """
 
 from __future__ import annotations
 
-import html
 import json
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from segdata.catalog import models
-from segdata.catalog.forgetting import Row, Traces, erase, table_of, traces_of
+from segdata.catalog.forgetting import Row, Traces, conceal, erase, table_of, traces_of
+from segdata.catalog.forgotten import KEY_FILE, Pseudonyms, make_pseudonyms, read_forgotten
+from segdata.catalog.mentions import Mentions
 from segdata.catalog.near_duplicates import find_duplicates
 from segdata.catalog.runs import is_going_on
 from segdata.catalog.splits import test_pin
-from segdata.catalog.training_sets import backgrounds_of, trained_on
 from segdata.catalog.workspace import Workspace
-from segdata.errors import DataError, UsageError
+from segdata.errors import UsageError
 from segdata.pipeline.cards import write_card_anew
+from segdata.pipeline.forgotten_files import (
+    conceal_in_models,
+    files_that_name,
+    interrupted_trainings,
+    pages_that_show,
+    pictures_of_many,
+    remove,
+    versions_that_saw,
+)
 from segdata.pipeline.session import Record, Session
+from segdata.review.forgetting import forget_in_review, reviewed_samples
 
 _NOT_OURS = (
-    "files that were exported or predicted to places of your own; copies and backups of this workspace; the journal "
-    "(table runs), trained versions and, until its next opening, the database of segdata review name it by id; weights "
-    "can't unlearn"
+    "files that were exported or predicted to places outside this workspace; copies and backups of the workspace; "
+    "weights can't unlearn"
 )
 
 
@@ -42,6 +51,8 @@ def forget(session: Session, sample_ids: Sequence[str], yes: bool) -> Record:
 
     Raises:
         UsageError: No such sample; or without `yes`; or another command is going on, whose files would be swept away.
+        DataError: The review's database holds the samples and can't be opened.
+        CatalogError: The key of the workspace is missing.
     """
     acting = session if yes else replace(session, dry_run=True)  # the journal of both is the same list
     others = [] if acting.dry_run else _going_on(acting.workspace)
@@ -50,41 +61,72 @@ def forget(session: Session, sample_ids: Sequence[str], yes: bool) -> Record:
     with acting.record("forget") as record:
         workspace = acting.workspace
         traces = traces_of(workspace, sample_ids)
-        pages = [*_pages_that_show(workspace, traces.ids), *_pictures_of_many(workspace, traces)]
-        record.result = _told(workspace, traces, pages)
+        record.result, doomed = _found(workspace, traces)
         if not acting.dry_run:
-            _move_test_pin(workspace, traces)
-            erase(workspace, traces, record.run_id)
-            for page in pages:
-                shutil.rmtree(page) if page.is_dir() else page.unlink(missing_ok=True)
+            pseudonyms = make_pseudonyms(workspace)
+            record.journalled = _concealed_result(record.result, traces, pseudonyms)
+            _forget(acting, traces, pseudonyms, record.run_id, doomed)
+            sources = [workspace.resolve(source.root) for source in acting.recipe.sources]
+            named = files_that_name(workspace, Mentions(traces.stand_ins(pseudonyms)), sources)
+            record.result["remains"]["files"] = [workspace.uri_of(file) for file in named]
+            record.journalled = _concealed_result(record.result, traces, pseudonyms)
         elif not session.dry_run:
             raise UsageError(f"forget: nothing was removed. {_summary(record.result)}. To do it, add --yes")
     return record
 
 
-def _told(workspace: Workspace, traces: Traces, pages: Sequence[Path]) -> dict[str, Any]:
-    """The keys of `forget --json`."""
+def _forget(session: Session, traces: Traces, pseudonyms: Pseudonyms, run_id: str, doomed: Sequence[Path]) -> None:
+    workspace = session.workspace
+    _move_test_pin(workspace, traces)
+    forget_in_review(workspace, traces.ids, Mentions(traces.stand_ins(pseudonyms)).replace_in)
+    erase(workspace, traces, pseudonyms, run_id)
+    remove(doomed)
+    conceal_in_models(workspace, traces, pseudonyms)
+    conceal(workspace, traces, pseudonyms, run_id)
+
+
+def _concealed_result(result: Mapping[str, Any], traces: Traces, pseudonyms: Pseudonyms) -> dict[str, Any]:
+    """The result for the journal, which must not name who was forgotten."""
+    concealed = Mentions(traces.stand_ins(pseudonyms)).replace_in(result)
+    assert isinstance(concealed, dict)  # as it was
+    return concealed
+
+
+def _found(workspace: Workspace, traces: Traces) -> tuple[dict[str, Any], list[Path]]:
+    """The keys of `forget --json`, and the files and folders to remove."""
     present = [row for row in traces.rows if row["status"] != "forgotten"]
     others = workspace.catalog.read("samples", where="status = 'present' AND kind <> 'composite'")
     copies = [pair for pair in find_duplicates(workspace, table_of(present), others) if pair.other_id not in traces.ids]
-    return {
-        "forgotten": sorted(row["sample_id"] for row in traces.rows),
+    pages = pages_that_show(workspace, traces.ids)
+    pages += pictures_of_many(workspace, {row["split"] for row in traces.rows})
+    trainings = interrupted_trainings(workspace, traces.ids)
+    result = {
+        "forgotten": sorted({row["sample_id"] for row in traces.rows} | set(traces.done)),
         "removed": {
             **traces.counts,
             "composites": len(traces.composites),
             "foregrounds": traces.foregrounds,
             "mended": traces.mended,
+            "reviewed": reviewed_samples(workspace, traces.ids),
+            "trainings": [workspace.uri_of(state) for state in trainings],
             "reports": [workspace.uri_of(page) for page in pages],
         },
         "remains": {
             "sources": _files_of_others(workspace, present),
             "labels": sorted(row["sample_id"] for row in present if _is_ours(workspace, row["alpha_uri"])),
-            "trained_on": _versions_trained_on(workspace, traces.ids),
+            "trained_on": versions_that_saw(workspace, traces.ids | _stand_ins_so_far(workspace, traces.ids)),
             "elsewhere": _NOT_OURS,
         },
         "duplicates": sorted({pair.other_id for pair in copies}),
         "test_changes": any(row["split"] == "test" for row in present),
     }
+    return result, [*pages, *trainings]
+
+
+def _stand_ins_so_far(workspace: Workspace, ids: Set[str]) -> set[str]:
+    """What stands in for the ids where an earlier call has replaced them."""
+    pseudonyms = read_forgotten(workspace).pseudonyms
+    return set() if pseudonyms is None else {pseudonyms.of_sample(name) for name in ids}
 
 
 def _files_of_others(workspace: Workspace, rows: Sequence[Row]) -> list[str]:
@@ -108,47 +150,14 @@ def _how_to_make_again(page: str) -> str:
 def _summary(result: Mapping[str, Any]) -> str:
     removed = {name: count for name, count in result["removed"].items() if isinstance(count, int) and count}
     listed = ", ".join(f"{count} {name}" for name, count in removed.items()) or "no derived rows"
-    pages = len(result["removed"]["reports"])
-    return f"Would be removed with {len(result['forgotten'])} samples: {listed}, {pages} reports"
+    pages, trainings = (len(result["removed"][name]) for name in ("reports", "trainings"))
+    rest = f"{pages} reports" + (f", {trainings} interrupted trainings" if trainings else "")
+    return f"Would be removed with {len(result['forgotten'])} samples: {listed}, {rest}"
 
 
 def _going_on(workspace: Workspace) -> list[str]:
     rows = workspace.catalog.read("runs", where="status = 'running'").to_pylist()
     return [f"segdata {row['command']} ({row['run_id']})" for row in rows if is_going_on(row)]
-
-
-def _pages_that_show(workspace: Workspace, ids: set[str]) -> list[Path]:
-    """The report pages with a picture of one of them: each picture's description names its sample."""
-    from segdata.report.text import visible
-
-    names = {visible(name) for name in ids}
-    found = []
-    for page in sorted(workspace.reports.glob("*/index.html")):
-        text = html.unescape(page.read_text(encoding="utf-8", errors="replace"))
-        if any(name in text for name in names):
-            found.append(page)
-    return found
-
-
-def _pictures_of_many(workspace: Workspace, traces: Traces) -> list[Path]:
-    """What shows many samples and does not say which: sheets of composites and mined cases, TensorBoard's pictures."""
-    splits = {row["split"] for row in traces.rows}
-    sheets = sorted(workspace.reports.glob("*/composites.jpg")) if splits & {"train", "none"} else []
-    sheets += sorted(workspace.reports.glob("*/mined.png")) if splits & {"train", "pool"} else []
-    return [*sheets, *(sorted(workspace.reports.glob("tensorboard/*")) if splits & {"train", "val"} else [])]
-
-
-def _versions_trained_on(workspace: Workspace, ids: set[str]) -> list[str]:
-    found = []
-    for model in models.all_models(workspace.catalog):
-        folder = workspace.resolve(model["uri"])
-        try:
-            tables = trained_on(folder), backgrounds_of(folder)
-            known = ids & {name for table in tables for name in table["sample_id"].to_pylist()}
-        except (DataError, OSError):
-            known = set()  # the folder was removed: nothing is trained on it any more
-        found += [str(model["name"])] if known else []
-    return found
 
 
 def _move_test_pin(workspace: Workspace, traces: Traces) -> None:
@@ -180,6 +189,7 @@ def shown(result: Mapping[str, Any]) -> list[str]:
     counts = ", ".join(f"{count} {name}" for name, count in removed.items() if isinstance(count, int) and count)
     lines = [f"forgotten: {', '.join(result['forgotten'])}", f"removed: {counts or 'nothing else'}"]
     lines += [f"  and {page}{_how_to_make_again(page)}" for page in removed["reports"]]
+    lines += [f"  and {state}, an interrupted training that may have seen it" for state in removed["trainings"]]
     if removed["foregrounds"]:
         lines.append("  (the whole cache of foregrounds, whose files can't be told apart; it is made again)")
     lines.append("  older versions of these tables can't be read any more")
@@ -187,8 +197,9 @@ def shown(result: Mapping[str, Any]) -> list[str]:
     lines += [f"  {path}, which is yours: segdata never changes a source" for path in remains["sources"]]
     lines += [f"  the source's own label of {name}, which had been mended" for name in remains["labels"]]
     lines += [f"  {name} was trained on it; train again to be rid of that" for name in remains["trained_on"]]
-    lines.append("  its id and hash in samples, so that ingest leaves it out; and what nobody here knows of:")
-    lines.append(f"  {remains['elsewhere']}")
+    lines += [f"  {file}, which names it; segdata leaves this file to you" for file in remains.get("files", ())]
+    lines.append(f"  keyed values of its id and bytes, so that ingest leaves it out; their key is {KEY_FILE}: keep it")
+    lines.append(f"  and what segdata can't know of: {remains['elsewhere']}")
     if result["duplicates"]:
         lines.append("the same picture, or one of its shoot, is also here; to forget it too:")
         lines.append(f"  segdata forget {' '.join(json.dumps(name) for name in result['duplicates'])} --yes")

@@ -104,7 +104,8 @@ class Session:
         finally:
             record.result = {**record.result, **told}
             try:
-                record.seconds = runs.finish(record.context.catalog, opened, record.status, record.result, error)
+                journalled = record.result if record.journalled is None else record.journalled
+                record.seconds = runs.finish(record.context.catalog, opened, record.status, journalled, error)
             except CatalogError:
                 # A full disk that stopped the work stops the journal too: what is told is what stopped the work.
                 if error is None:
@@ -123,6 +124,7 @@ class Record:
         command: its name.
         context: what its stages get.
         result: the keys that `--json` prints.
+        journalled: what the journal keeps in place of the result, where that must not be kept.
         status: running until it ends.
         seconds: wall time, once it ended.
     """
@@ -130,6 +132,7 @@ class Record:
     command: str
     context: RunContext
     result: dict[str, Any] = field(default_factory=dict)
+    journalled: dict[str, Any] | None = None
     status: str = "running"
     seconds: float = 0.0
 

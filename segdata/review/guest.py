@@ -31,7 +31,7 @@ def require_our_version(uri: str, place: Place) -> None:
     ours = Version(metadata.version("fiftyone"))
     client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(uri, serverSelectionTimeoutMS=10000)
     try:
-        config = client[_name()][_MARK_OF_FIFTYONE].find_one() or {}
+        config = client[database_name()][_MARK_OF_FIFTYONE].find_one() or {}
     finally:
         client.close()
     found = Version(config["version"]) if config.get("version") else ours
@@ -55,7 +55,8 @@ def close_connection() -> None:
         database._disconnect()
 
 
-def _name() -> str:
+def database_name() -> str:
+    """What FiftyOne calls its database."""
     import os
 
     return os.environ.get("FIFTYONE_DATABASE_NAME") or "fiftyone"

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from segdata.catalog.layers import LayerCache
+from segdata.catalog.training_sets import SAMPLE_FILES
 from segdata.catalog.workspace import RunContext
 from segdata.errors import TooFewSamplesError, UsageError
 from segdata.inference.model_folder import ModelSpec, build_network, load_network, model_id_of, read_spec, write_version
@@ -63,6 +64,9 @@ def run(context: RunContext, recipe: TrainRecipe, job: TrainingJob) -> TrainResu
         weighted = _is_weighted(job) and recipe.sampling != "hard"
         trainer = Trainer(fabric, network, recipe, plan, (spec.mean, spec.std), weighted=weighted)
         parts = _parts(context, recipe, job, spec, trainer)
+        if fabric.is_global_zero:
+            tables = training_hashes(job.training), training_hashes(job.backgrounds)
+            parts.folder.note_samples(dict(zip(SAMPLE_FILES, tables, strict=True)))
         logs = context.workspace.reports / "tensorboard" / job.destination.name
         course = train_epochs(parts, lambda step: TrainingLog(logs, fabric.is_global_zero, step))
         return _finish(context, recipe, job, spec, parts, course)

@@ -2,7 +2,8 @@
 
 A checkpoint file is the SHA-256 of what follows (32 bytes), then what `torch.save` wrote: torch itself does not
 notice a flipped bit. The last two are kept, so that a damaged one costs one epoch. The best epoch's weights lie
-beside them, in a file named by their epoch: replaying an epoch writes the same file again.
+beside them, in a file named by their epoch: replaying an epoch writes the same file again. training.parquet and
+backgrounds.parquet name the samples that the training sees, as they do in a version's folder.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
+
 from segdata.errors import CheckpointError
 from segdata.storage.files import atomic_write, read_bytes
 from segdata.train.job import EpochRecord
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import torch
 
 _log = logging.getLogger("segdata.train")
@@ -80,6 +84,17 @@ class TrainingFolder:
         _write(self._epoch(state.epoch), {**values, "network": dict(state.network), "average": average})
         self._best_of[state.epoch] = state.best_epoch
         self._sweep(state.epoch)
+
+    def note_samples(self, seen: Mapping[str, pa.Table]) -> None:
+        """Keep which samples the training sees, by file name, so that `segdata forget` finds the state by them.
+
+        Raises:
+            StorageError: The disk is full or read-only.
+        """
+        for name, table in seen.items():
+            buffer = io.BytesIO()
+            pq.write_table(table, buffer)
+            atomic_write(self.folder / name, buffer.getvalue())
 
     def load(self) -> TrainingState | None:
         """The newest checkpoint that can be read whole; None if there is none to go on from.

@@ -10,22 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from segdata.catalog import models
+from segdata.catalog.forgotten import KEY_FILE, make_pseudonyms, read_forgotten
 from segdata.catalog.known_leaks import leaks_file
 from segdata.catalog.mends import folder_of, keep_mends, mends_of
 from segdata.catalog.packing import pack_mask
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.splits import test_pin as pin_of
 from segdata.catalog.tables import Catalog
-from segdata.errors import UsageError
+from segdata.catalog.training_sets import minable
+from segdata.errors import CatalogError, UsageError
 from segdata.pipeline import commands
 from segdata.pipeline.forgetting import forget, shown
 from segdata.pipeline.session import Session, open_session
 from segdata.storage.files import atomic_write
+from segdata.train.state import TrainingFolder
 
+TRAINED_COLUMNS = ["sample_id", "image_sha256", "alpha_sha256"]
 VICTIM, TEST = "portrait2000/training/00001", "portrait2000/testing/00001"
 COMPOSITE = f"composite/{VICTIM}/0"
 
@@ -81,9 +87,24 @@ def outside(places: set[str], *allowed: str) -> set[str]:
 
 
 def left_of(session: Session, gone: dict[str, bytes]) -> set[str]:
-    """Where any of these bytes still are, but for the journal."""
-    root = session.workspace.root
-    return {place for needle in gone.values() for place in outside(places_of(root, needle), "catalog/tables/runs/")}
+    """Where any of these bytes still are."""
+    return {place for needle in gone.values() for place in places_of(session.workspace.root, needle)}
+
+
+def concealed_rows(session: Session) -> list[dict[str, Any]]:
+    """What `samples` keeps of forgotten samples, without empty columns."""
+    rows = session.workspace.catalog.read("samples", where="status = 'forgotten'").to_pylist()
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def keep_versions(session: Session, *names: str) -> None:
+    """Trained versions that saw all training samples; nothing but what `forget` reads of them."""
+    trained = session.workspace.catalog.read("samples", TRAINED_COLUMNS, "split = 'train' AND kind = 'portrait'")
+    for name in names:
+        folder = session.workspace.models / name
+        folder.mkdir(parents=True)
+        pq.write_table(trained, folder / "training.parquet")
+        pq.write_table(trained.slice(0, 0), folder / "backgrounds.parquet")
 
 
 @pytest.fixture
@@ -110,20 +131,20 @@ def test_a_forgotten_picture_is_nowhere_in_the_workspace_and_an_ingest_leaves_it
 
     assert left_of(session, gone) == set()
     assert [path for path in (catalog.files / "composites").rglob("*") if path.is_file()] == []
-    # What may name it: the mark that keeps it away, and the journal.
-    for needle in (VICTIM.encode(), before["image_sha256"].encode()):
-        assert outside(places_of(root, needle), "catalog/tables/samples/", "catalog/tables/runs/") == set()
+    for needle in (VICTIM, before["image_sha256"], before["alpha_sha256"]):
+        assert places_of(root, needle.encode()) == set()
     assert not any(place.exists() for place in (page, sheet, mined, curves, *drawn))
     assert {session.workspace.uri_of(place) for place in (page, sheet, mined, curves)} <= set(
         result["removed"]["reports"]
     )
-    assert places_of(root, before["alpha_sha256"].encode()) == set()
-    kept = {name: value for name, value in row_of(session, VICTIM).items() if value is not None}
+    (kept,) = concealed_rows(session)
+    (noted,) = catalog.read("forgotten").to_pylist()
     assert kept == {
-        "sample_id": VICTIM, "dataset": "portrait2000", "kind": "portrait", "split": before["split"],
-        "status": "forgotten", "path": before["path"], "image_sha256": before["image_sha256"], "run_id": kept["run_id"],
+        "sample_id": noted["sample_hmac"], "dataset": "portrait2000", "kind": "portrait", "split": before["split"],
+        "status": "forgotten", "image_sha256": noted["image_hmac"], "alpha_sha256": noted["alpha_hmac"],
+        "run_id": noted["run_id"],
     }  # fmt: skip
-    assert catalog.read("samples", where=f"sample_id <> '{VICTIM}'").equals(others)
+    assert catalog.read("samples", where="status <> 'forgotten'").equals(others)
     assert {name: result["removed"][name] for name in ("scores", "predictions", "selections", "verdicts")} == {
         "scores": 1, "predictions": 1, "selections": 1, "verdicts": 1,
     }  # fmt: skip
@@ -134,7 +155,8 @@ def test_a_forgotten_picture_is_nowhere_in_the_workspace_and_an_ingest_leaves_it
     counts = commands.ingest(session, ["portrait2000"]).result["sources"]["portrait2000"]
     assert counts["filtered"]["forgotten"] == 1
     assert (counts["added"], counts["changed"], counts["gone"]) == (0, 0, 0)
-    assert row_of(session, VICTIM)["status"] == "forgotten"
+    assert concealed_rows(session) == [kept]
+    assert places_of(root, VICTIM.encode()) == set()
 
 
 def test_the_same_bytes_under_another_name_are_left_out_too(session: Session, tmp_path: Path) -> None:
@@ -152,7 +174,8 @@ def test_the_same_bytes_under_another_name_are_left_out_too(session: Session, tm
     for added in (1, 0):
         counts = commands.ingest(mine).result["sources"]["mine"]
         assert (counts["found"], counts["added"], counts["filtered"]) == (1, added, {"forgotten": 1})
-    assert row_of(mine, "mine/images/again")["status"] == "forgotten"
+    assert read_forgotten(mine.workspace).has_sample("mine/images/again")
+    assert places_of(session.workspace.root, b"mine/images/again") == set()
     kept = session.workspace.catalog.read("appearances", ["image_sha256"])["image_sha256"].to_pylist()
     assert before["image_sha256"] not in kept
 
@@ -166,7 +189,8 @@ def test_what_is_known_of_it_by_the_name_that_it_had_before_goes_too(session: Se
     result = forget(session, [VICTIM], yes=True).result
     assert result["forgotten"] == [VICTIM, before["sample_id"]]
     assert catalog.read("scores").num_rows == 0
-    assert row_of(session, before["sample_id"])["status"] == "forgotten"
+    assert read_forgotten(session.workspace).has_sample(before["sample_id"])
+    assert places_of(session.workspace.root, before["sample_id"].encode()) == set()
 
 
 def test_its_mended_labels_go_from_every_name_and_those_of_a_copy_that_stays_do_not(session: Session) -> None:
@@ -196,6 +220,137 @@ def test_without_yes_nothing_is_written_and_the_refusal_says_what_would_be(sessi
         forget(session, [VICTIM], yes=False)
     assert {name: session.workspace.catalog.version(name) for name in versions} == versions
     assert (session.workspace.catalog.files / "composites" / "ab" / "made.jpg").is_file()
+
+
+def test_a_second_call_finds_nothing_more_and_an_ingest_takes_nothing_in(session: Session) -> None:
+    forget(session, [VICTIM], yes=True)
+    again = forget(session, [VICTIM], yes=True).result
+    assert again["forgotten"] == [VICTIM]
+    assert not any(again["removed"][name] for name in ("scores", "composites", "foregrounds", "mended"))
+    assert places_of(session.workspace.root, VICTIM.encode()) == set()
+
+
+def test_the_journal_cards_and_training_lists_name_it_by_keyed_values(session: Session) -> None:
+    before, other = row_of(session, VICTIM), row_of(session, "portrait2000/training/00002")
+    keep_versions(session, "m-1", "not-recorded")
+    card = session.workspace.models / "m-1" / "CARD.md"
+    card.write_text(f"# m-1\n\n- left out: {VICTIM}, {VICTIM}0 and {other['sample_id']}\n")
+    told = {"leaks": [{"sample_id": VICTIM, "sha256": before["image_sha256"], "note": f"“{VICTIM}” é"}]}
+    run = {"run_id": "r1", "command": "train", "status": "done", "result": json.dumps(told), "error": f"{VICTIM}: no"}
+    catalog = session.workspace.catalog
+    catalog.merge("runs", rows_to_table("runs", [run]))
+    noted = {"sample_id": other["sample_id"], "verdict": "hard", "note": f"as {VICTIM}, twice", "reviewer": "r"}
+    judged = {**noted, "image_sha256": other["image_sha256"], "at": datetime(2026, 1, 1, tzinfo=UTC)}
+    catalog.append("verdicts", rows_to_table("verdicts", [judged]))
+
+    result = forget(session, [VICTIM], yes=True).result
+
+    for needle in (VICTIM, before["image_sha256"], before["alpha_sha256"]):
+        # a longer name is another sample's
+        assert places_of(session.workspace.root, needle.encode()) <= {"models/m-1/CARD.md"}
+    assert result["remains"]["files"] == []
+    names = make_pseudonyms(session.workspace)
+    stand_in, stand_in_of_bytes = names.of_sample(VICTIM), names.of_bytes(before["image_sha256"])
+    assert card.read_text() == f"# m-1\n\n- left out: {stand_in}, {VICTIM}0 and {other['sample_id']}\n"
+    for folder in ("m-1", "not-recorded"):
+        rows = pq.read_table(session.workspace.models / folder / "training.parquet").to_pylist()
+        assert len(rows) == len({row["sample_id"] for row in rows}) > 10
+        alpha = names.of_bytes(before["alpha_sha256"])
+        assert dict(zip(TRAINED_COLUMNS, (stand_in, stand_in_of_bytes, alpha), strict=True)) in rows
+        assert {name: other[name] for name in TRAINED_COLUMNS} in rows
+    (kept,) = catalog.read("runs", where="run_id = 'r1'").to_pylist()
+    leak = {"sample_id": stand_in, "sha256": stand_in_of_bytes, "note": f"“{stand_in}” é"}
+    assert (json.loads(kept["result"]), kept["error"]) == ({"leaks": [leak]}, f"{stand_in}: no")
+    assert catalog.read("verdicts").to_pylist()[0]["note"] == f"as {stand_in}, twice"
+    (own,) = catalog.read("runs", where="command = 'forget'").to_pylist()
+    assert json.loads(own["result"])["forgotten"] == [stand_in]
+    assert result["forgotten"] == [VICTIM]
+
+
+def test_interrupted_trainings_that_saw_it_or_do_not_tell_are_removed_and_others_stay(session: Session) -> None:
+    trained = session.workspace.catalog.read("samples", TRAINED_COLUMNS, "split = 'train' AND kind = 'portrait'")
+    states = {name: session.workspace.models / ".training" / name for name in ("saw", "did-not", "older")}
+    for folder in states.values():
+        atomic_write(folder / "epoch-00001.pt", b"weights")
+    without = trained.filter(pc.not_equal(trained["sample_id"], VICTIM))
+    for name, rows in (("saw", trained), ("did-not", without)):
+        TrainingFolder(states[name]).note_samples({"training.parquet": rows, "backgrounds.parquet": rows.slice(0, 0)})
+    with pytest.raises(UsageError, match="2 interrupted trainings"):
+        forget(session, [VICTIM], yes=False)
+    assert all(folder.is_dir() for folder in states.values())
+    result = forget(session, [VICTIM], yes=True).result
+    assert result["removed"]["trainings"] == ["models/.training/older", "models/.training/saw"]
+    assert "  and models/.training/saw, an interrupted training that may have seen it" in shown(result)
+    assert [name for name, folder in states.items() if folder.is_dir()] == ["did-not"]
+
+
+def test_a_copy_of_a_forgotten_training_sample_is_still_not_mined(session: Session) -> None:
+    catalog, row = session.workspace.catalog, row_of(session, VICTIM)
+    keep_versions(session, "m-1")
+    catalog.merge("samples", rows_to_table("samples", [{**row, "sample_id": "pool/copy", "split": "pool"}]))
+    forget(session, [VICTIM], yes=True)
+    left, _ = minable(session.workspace, session.workspace.models / "m-1")
+    assert left.num_rows > 0
+    assert "pool/copy" not in left["sample_id"].to_pylist()
+
+
+def test_marks_of_an_earlier_release_still_keep_samples_away_and_the_next_call_conceals_them(session: Session) -> None:
+    catalog, old = session.workspace.catalog, row_of(session, TEST)
+    kept = {name: old[name] for name in ("sample_id", "dataset", "kind", "split", "path", "image_sha256", "run_id")}
+    catalog.merge("samples", rows_to_table("samples", [{**kept, "status": "forgotten"}]))
+    counts = commands.ingest(session, ["portrait2000"]).result["sources"]["portrait2000"]
+    assert counts["filtered"]["forgotten"] == 1
+    assert row_of(session, TEST)["status"] == "forgotten"
+    assert forget(session, [VICTIM], yes=True).result["forgotten"] == sorted([VICTIM, TEST])
+    for needle in (TEST, old["image_sha256"]):
+        assert places_of(session.workspace.root, needle.encode()) == set()
+    counts = commands.ingest(session, ["portrait2000"]).result["sources"]["portrait2000"]
+    assert counts["filtered"]["forgotten"] == 2
+
+
+def test_a_file_of_it_that_is_refused_later_is_named_nowhere(session: Session, tmp_path: Path) -> None:
+    images, masks = tmp_path / "mine" / "images", tmp_path / "mine" / "masks"
+    row = row_of(session, VICTIM)
+    for name in ("anna", "ben"):
+        atomic_write(images / f"{name}.png", session.workspace.resolve(row["image_uri"]).read_bytes() + name.encode())
+        atomic_write(masks / f"{name}.png", session.workspace.resolve(row["alpha_uri"]).read_bytes())
+    recipe = (
+        f'[[sources]]\nname = "mine"\nreader = "folder"\nsplit = "train"\nroot = {json.dumps(str(tmp_path / "mine"))}\n'
+    )
+    (session.workspace.root / "pipelines" / "mine.toml").write_text(recipe)
+    mine = open_session(session.workspace.root, "pipelines/mine.toml")
+    assert commands.ingest(mine).result["sources"]["mine"]["added"] == 2
+    forget(mine, ["mine/images/anna"], yes=True)
+    for name in ("anna", "ben"):
+        (masks / f"{name}.png").unlink()
+    counts = commands.ingest(mine).result["sources"]["mine"]
+    assert (counts["rejected"], counts["filtered"]) == (1, {"forgotten": 1})
+    assert places_of(session.workspace.root, b"anna") == set()
+
+
+def test_without_its_key_a_workspace_says_so_and_takes_nothing_in(session: Session) -> None:
+    forget(session, [VICTIM], yes=True)
+    key = session.workspace.root / KEY_FILE
+    assert key.stat().st_mode & 0o777 == 0o600
+    text = key.read_text()
+    key.unlink()
+    with pytest.raises(CatalogError, match=r"forgotten.key: can't be read.*[Rr]estore forgotten.key"):
+        commands.ingest(session, ["portrait2000"])
+    key.write_text("ab" * 32)
+    with pytest.raises(CatalogError, match="another key"):
+        forget(session, [TEST], yes=True)
+    key.write_text(text)
+    assert commands.ingest(session, ["portrait2000"]).result["sources"]["portrait2000"]["added"] == 0
+
+
+def test_files_that_the_user_exported_into_the_workspace_are_named(session: Session) -> None:
+    root, row = session.workspace.root, row_of(session, VICTIM)
+    atomic_write(root / "export" / "list.csv", f"a,b\n{VICTIM},1\n".encode())
+    atomic_write(root / "export" / "other.csv", f"a,b\n{VICTIM}0,1\n".encode())
+    pq.write_table(pa.table({"sha256": [row["image_sha256"]]}), root / "export" / "all.parquet")
+    result = forget(session, [VICTIM], yes=True).result
+    assert result["remains"]["files"] == ["export/all.parquet", "export/list.csv"]
+    assert "  export/list.csv, which names it; segdata leaves this file to you" in shown(result)
 
 
 def test_an_unknown_sample_is_refused(session: Session) -> None:
@@ -241,6 +396,7 @@ def test_versions_that_saw_it_while_trained_and_other_copies_are_named(session: 
     assert result["duplicates"] == ["pool/copy"]
     assert '  segdata forget "pool/copy" --yes' in shown(result)
     assert row_of(session, "pool/copy")["status"] == "present"
+    assert forget(session, [VICTIM], yes=True).result["remains"]["trained_on"] == ["m-1"]
 
 
 def test_versions_stay_comparable_when_a_test_image_is_forgotten(session: Session) -> None:

@@ -1,0 +1,149 @@
+"""Files of a workspace that name or show forgotten samples: versions, interrupted trainings, pages and others."""
+
+from __future__ import annotations
+
+import html
+import io
+import shutil
+from collections.abc import Iterator, Sequence, Set
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from segdata.catalog import models
+from segdata.catalog.forgetting import Traces
+from segdata.catalog.forgotten import Pseudonyms
+from segdata.catalog.mentions import Mentions
+from segdata.catalog.training_sets import SAMPLE_FILES
+from segdata.catalog.workspace import Workspace
+from segdata.errors import StorageError
+from segdata.storage.files import atomic_write
+
+_TEXTS = (".md", ".json", ".csv", ".txt", ".log")  # not model.toml: a version's id is a hash of it
+_HASHES = ("image_sha256", "alpha_sha256")
+
+
+def interrupted_trainings(workspace: Workspace, ids: Set[str]) -> list[Path]:
+    """The states of interrupted trainings that saw one of the samples, and those that do not tell what they saw."""
+    states = sorted(path for path in (workspace.models / ".training").glob("*") if path.is_dir())
+    return [state for state in states if not _tells_samples(state) or _samples_in(state) & ids]
+
+
+def versions_that_saw(workspace: Workspace, ids: Set[str]) -> list[str]:
+    """The names of the trained versions that saw one of the samples; a version whose folder is gone saw none."""
+    versions = models.all_models(workspace.catalog)
+    return [str(version["name"]) for version in versions if _samples_in(workspace.resolve(version["uri"])) & ids]
+
+
+def conceal_in_models(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms) -> None:
+    """Replace ids and hashes by keyed values in what each model folder says of its training, and in its texts."""
+    mentions = Mentions(traces.stand_ins(pseudonyms))
+    for file in sorted(workspace.models.rglob("*")):
+        if file.name in SAMPLE_FILES:
+            _conceal_in_parquet(file, traces.ids, pseudonyms)
+        elif file.suffix in _TEXTS and file.is_file():
+            data = file.read_bytes()
+            if mentions.are_in(data):
+                text = data.decode("utf-8", "surrogateescape")
+                replaced = mentions.replace_in_cell(text)
+                atomic_write(file, replaced.encode("utf-8", "surrogateescape"))
+
+
+def pages_that_show(workspace: Workspace, ids: Set[str]) -> list[Path]:
+    """The report pages with a picture of one of them: each picture's description names its sample."""
+    from segdata.report.text import visible
+
+    names = {visible(name) for name in ids}
+    pages = []
+    for page in sorted(workspace.reports.glob("*/index.html")):
+        text = html.unescape(page.read_text(encoding="utf-8", errors="replace"))
+        if any(name in text for name in names):
+            pages.append(page)
+    return pages
+
+
+def pictures_of_many(workspace: Workspace, splits: Set[str]) -> list[Path]:
+    """What shows many samples and does not say which: sheets of composites and mined cases, TensorBoard's pictures.
+
+    Args:
+        workspace: whose reports.
+        splits: of the forgotten samples.
+    """
+    sheets = sorted(workspace.reports.glob("*/composites.jpg")) if splits & {"train", "none"} else []
+    sheets += sorted(workspace.reports.glob("*/mined.png")) if splits & {"train", "pool"} else []
+    return [*sheets, *(sorted(workspace.reports.glob("tensorboard/*")) if splits & {"train", "val"} else [])]
+
+
+def files_that_name(workspace: Workspace, mentions: Mentions, sources: Sequence[Path]) -> list[Path]:
+    """The other files in the workspace that name one of them, such as what was exported there; the tables apart.
+
+    Args:
+        workspace: where to look.
+        mentions: of the forgotten samples.
+        sources: the roots of the sources, which are their owner's.
+    """
+    apart = {path.resolve() for path in (*sources, workspace.catalog.root / "tables")}
+    return [file for file in _files_under(workspace.root, apart) if _names_one(file, mentions)]
+
+
+def remove(paths: Sequence[Path]) -> None:
+    """Remove files and whole folders; what is gone already is no fault."""
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _tells_samples(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in SAMPLE_FILES)
+
+
+def _samples_in(folder: Path) -> set[str]:
+    names: set[str] = set()
+    for name in SAMPLE_FILES:
+        with suppress(OSError, pa.ArrowInvalid, KeyError):  # a damaged file is reported by segdata catalog verify
+            names |= set(pq.read_table(folder / name, columns=["sample_id"])["sample_id"].to_pylist())
+    return names
+
+
+def _conceal_in_parquet(file: Path, ids: Set[str], pseudonyms: Pseudonyms) -> None:
+    try:
+        table = pq.read_table(file)
+        rows = table.to_pylist()
+        if not any(row["sample_id"] in ids for row in rows):
+            return
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise StorageError(
+            f"{file}: can't be read ({error}); restore it, or remove the folder of this version"
+        ) from error
+    for row in rows:
+        if row["sample_id"] in ids:
+            hashes = {name: row[name] and pseudonyms.of_bytes(row[name]) for name in _HASHES}
+            row.update(hashes, sample_id=pseudonyms.of_sample(row["sample_id"]))
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema).sort_by("sample_id"), buffer)
+    atomic_write(file, buffer.getvalue())
+
+
+def _files_under(folder: Path, apart: Set[Path]) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink() or path.resolve() in apart:
+            continue
+        if path.is_dir():
+            yield from _files_under(path, apart)
+        elif path.is_file():
+            yield path
+
+
+def _names_one(file: Path, mentions: Mentions) -> bool:
+    try:
+        if file.suffix == ".parquet":  # its pages are compressed
+            table = pq.read_table(file)
+            cells = (column for column in table.columns if pa.types.is_string(column.type))
+            return any(mentions.are_in("\n".join(filter(None, column.to_pylist())).encode()) for column in cells)
+        return mentions.are_in(file.read_bytes())
+    except (OSError, pa.ArrowInvalid):
+        return False

@@ -1,0 +1,81 @@
+"""Names of forgotten samples are replaced wherever they stand alone, and other names are left as they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segdata.catalog.mentions import Mentions
+from segdata.catalog.schemas import rows_to_table
+from segdata.catalog.tables import Catalog
+
+ANNA = "people/anna"
+
+
+@pytest.mark.parametrize(
+    ("text", "replaced"),
+    [
+        ("people/anna", "X"),
+        ("people/anna, people/anna", "X, X"),
+        ("/data/people/anna_matte.png", "/data/X_matte.png"),
+        ("composite/people/anna/0", "Y"),
+        ("people/annabel", "people/annabel"),
+        ("otherpeople/anna", "otherpeople/anna"),
+        ("people/anna2", "people/anna2"),
+    ],
+)
+def test_a_name_is_replaced_where_no_letter_or_digit_touches_it(text: str, replaced: str) -> None:
+    mentions = Mentions({ANNA: "X", "composite/people/anna/0": "Y"})
+    assert mentions.replace_in_text(text) == replaced
+    assert mentions.are_in(text.encode()) == (text != replaced)
+
+
+def test_a_name_is_found_as_it_stands_in_json_and_in_html() -> None:
+    mentions = Mentions({"people/Zoë & Co": "X"})
+    assert mentions.are_in(json.dumps(["people/Zoë & Co"]).encode())
+    assert mentions.are_in("<b>people/Zoë &amp; Co</b>".encode())
+    assert not mentions.are_in(b"people/Zoe")
+    assert (
+        mentions.replace_in_cell(json.dumps({"people/Zoë & Co": ["people/Zoë & Co", 1, None]}))
+        == '{"X": ["X", 1, null]}'
+    )
+
+
+def test_no_names_are_found_in_nothing() -> None:
+    assert Mentions({}).replace_in_text(ANNA) == ANNA
+    assert not Mentions({}).are_in(ANNA.encode())
+
+
+@given(st.text(max_size=20), st.text(max_size=20), st.text("abé/ .'", min_size=1, max_size=6))
+def test_what_is_replaced_is_what_is_found(before: str, after: str, name: str) -> None:
+    mentions = Mentions({name: "X"})
+    text = f"{before}|{name}|{after}"
+    assert mentions.are_in(text.encode("utf-8", "surrogatepass"))
+    assert f"|{name}|" not in mentions.replace_in_text(text)
+
+
+def test_tables_are_rewritten_in_one_commit_each_and_other_rows_stay(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "catalog")
+    rows = [
+        {"run_id": "r1", "command": "mine", "error": "people/anna: no", "result": json.dumps({"a": "people/anna"})},
+        {"run_id": "r2", "command": "mine", "error": "people/annabel: no", "result": "not json people/anna"},
+        {"run_id": "r3", "command": "mine", "error": None, "result": None},
+    ]
+    catalog.merge("runs", rows_to_table("runs", rows))
+    weird = {"dataset": "d", "path": "p.jpg", "reason": "unsafe_path", "detail": r"has the id of people/anna\E.*'x"}
+    catalog.merge("rejects", rows_to_table("rejects", [weird]))
+    version = catalog.version("runs")
+    assert Mentions({ANNA: "X", r"people/anna\E.*'x": "Y"}).replace_in_tables(catalog) == ["rejects", "runs"]
+    assert catalog.version("runs") == version + 1
+    found = catalog.read("runs", ["run_id", "error", "result"]).to_pylist()
+    assert found == [
+        {"run_id": "r1", "error": "X: no", "result": '{"a": "X"}'},
+        {"run_id": "r2", "error": "people/annabel: no", "result": "not json X"},
+        {"run_id": "r3", "error": None, "result": None},
+    ]
+    assert catalog.read("rejects").to_pylist()[0]["detail"] == "has the id of Y"
+    assert Mentions({"people/nobody": "X"}).replace_in_tables(catalog) == []
