@@ -34,21 +34,22 @@ class Rules:
         uri_of: how the catalog names a file.
         verify: read everything again.
         complete: whether all is looked at; with a limit, what is missing is not gone.
-        forgotten: samples that are left out.
+        forgotten: gives the samples that are left out; asked only about files that the catalog does not know.
     """
 
     source: SourceRecipe
     uri_of: Callable[[str], str]
     verify: bool = False
     complete: bool = True
-    forgotten: Forgotten = NOBODY
+    forgotten: Callable[[], Forgotten] = lambda: NOBODY
 
     def forgets(self, dataset: str, path: str) -> bool:
         """Whether a file without a sample is that of a forgotten one: its name must not be kept anywhere."""
-        if not self.forgotten:
+        forgotten = self.forgotten()
+        if not forgotten:
             return False
         folder, slash, name = path.rpartition("/")
-        return self.forgotten.has_sample(f"{dataset}/{folder}{slash}{name.rpartition('.')[0] or name}")
+        return forgotten.has_sample(f"{dataset}/{folder}{slash}{name.rpartition('.')[0] or name}")
 
     @cached_property
     def reading(self) -> Reading:
@@ -143,7 +144,7 @@ def _collide(plan: IngestPlan, candidates: dict[str, Candidate], new: Candidate,
 
 def _sort_out(plan: IngestPlan, candidate: Candidate, before: Before, rules: Rules) -> None:
     known = before.samples.get(candidate.sample_id)
-    if rules.forgotten and known is None and rules.forgotten.has_sample(candidate.sample_id):
+    if known is None and rules.forgotten().has_sample(candidate.sample_id):
         plan.left_out["forgotten"] += 1
         return
     if known is not None and known.status == "forgotten":  # marked, and its id not replaced yet

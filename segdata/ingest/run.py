@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from itertools import chain, islice
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 
 from segdata.catalog.appearances import AppearanceWriter
 from segdata.catalog.forgetting import concealed, remember
-from segdata.catalog.forgotten import make_pseudonyms, read_forgotten
+from segdata.catalog.forgotten import Forgotten, make_pseudonyms, read_forgotten
 from segdata.catalog.purging import quoted_in
 from segdata.catalog.renames import carry_over
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
@@ -135,13 +136,17 @@ class _Ingest:
         self._context, self._source = context, source
         self._before = read_before(context, source.name)
         self._labels = MendedLabels(context.catalog, self._before.samples)
-        self._forgotten = read_forgotten(context.workspace)
         complete = context.limit is None
-        self._rules = Rules(source, _namer(context), options.verify, complete, self._forgotten)
+        self._rules = Rules(source, _namer(context), options.verify, complete, lambda: self._forgotten)
         self._counts: Counter[str] = Counter()
         self._appearances = AppearanceWriter(context.catalog, context.run_id)
         self.rejects: dict[str, Row] = {}
         self.filtered: dict[str, Row] = {}
+
+    @cached_property
+    def _forgotten(self) -> Forgotten:
+        """What must not be taken in; read when the first file comes that the catalog does not know."""
+        return read_forgotten(self._context.workspace)
 
     def run(self) -> SourceCounts:
         """Find, read, commit, count."""

@@ -17,11 +17,13 @@ from segdata.storage.shipped import shipped
 TEMPLATES = ("portrait", "demo", "ablation", "accurate")
 _FOLDERS = ("pipelines", "models", "reports")
 _IGNORED = """\
-# What segdata renders and trains; recipes and specs are worth a commit.
+# What segdata renders and trains, and who was photographed; recipes and specs are worth a commit.
 catalog/
 reports/*/
+review/
 models/*/*.safetensors
 models/.training/
+forgotten.key
 """
 
 
