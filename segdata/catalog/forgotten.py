@@ -14,7 +14,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ KEY_FILE = "forgotten.key"
 PLAIN_ROWS = "status = 'forgotten' AND NOT regexp_full_match(sample_id, 'forgotten/[0-9a-f]{64}')"
 """Rows of `samples` that are marked and still carry their id: of a call that was cut off, or of segdata before 0.2."""
 _KEY_BYTES = 32
+_WORD = re.compile(r"[^\s'\",;:()]+")
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,24 @@ class Forgotten:
         if sha256 in self.plain_images:
             return True
         return self.pseudonyms is not None and self.pseudonyms.of_bytes(sha256) in self.images
+
+    def conceal(self, value: object) -> object:
+        """A result or a message, as JSON has them, with stand-ins for the ids of forgotten samples among its words.
+
+        For what a command that comes later says of them, such as an import of verdicts that names one.
+        """
+        if isinstance(value, str):
+            return _WORD.sub(lambda match: self._concealed(match[0]), value)
+        if isinstance(value, Mapping):
+            return {self.conceal(key): self.conceal(part) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.conceal(part) for part in value]
+        return value
+
+    def _concealed(self, word: str) -> str:
+        if self.pseudonyms is None or not self.has_sample(word):
+            return word
+        return self.pseudonyms.of_sample(word)
 
     def stand_ins_of(self, hashes: Iterable[str | None]) -> dict[str, str]:
         """The stand-ins of files' SHA-256, by the SHA-256; none where nothing was forgotten."""

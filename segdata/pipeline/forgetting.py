@@ -112,8 +112,8 @@ def _found(workspace: Workspace, traces: Traces) -> tuple[dict[str, Any], list[P
             "reports": [workspace.uri_of(page) for page in pages],
         },
         "remains": {
-            "sources": _files_of_others(workspace, present),
-            "labels": sorted(row["sample_id"] for row in present if _is_ours(workspace, row["alpha_uri"])),
+            "sources": _files_of_others(workspace, traces.rows),
+            "labels": sorted(row["sample_id"] for row in traces.rows if _is_ours(workspace, row["alpha_uri"])),
             "trained_on": versions_that_saw(workspace, traces.ids | _stand_ins_so_far(workspace, traces.ids)),
             "elsewhere": _NOT_OURS,
         },

@@ -328,6 +328,20 @@ def test_a_file_of_it_that_is_refused_later_is_named_nowhere(session: Session, t
     assert places_of(session.workspace.root, b"anna") == set()
 
 
+def test_a_later_command_that_names_it_does_not_bring_it_back_into_the_journal(session: Session) -> None:
+    forget(session, [VICTIM], yes=True)
+    with session.record("review") as record:
+        record.result = {"unknown": [VICTIM], "kept": ["portrait2000/training/00002"]}
+    with pytest.raises(UsageError), session.record("query"):
+        raise UsageError(f"no sample '{VICTIM}': find its id")
+    assert places_of(session.workspace.root, VICTIM.encode()) == set()
+    runs = session.workspace.catalog.read("runs").to_pylist()
+    rows = {row["command"]: row for row in runs}
+    stand_in = make_pseudonyms(session.workspace).of_sample(VICTIM)
+    assert json.loads(rows["review"]["result"]) == {"unknown": [stand_in], "kept": ["portrait2000/training/00002"]}
+    assert rows["query"]["error"] == f"no sample '{stand_in}': find its id"
+
+
 def test_without_its_key_a_workspace_says_so_and_takes_nothing_in(session: Session) -> None:
     forget(session, [VICTIM], yes=True)
     key = session.workspace.root / KEY_FILE
