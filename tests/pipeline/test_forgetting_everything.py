@@ -25,7 +25,7 @@ from segdata.imaging.appearance import thumbnail_of
 from segdata.imaging.decode import decode_image
 from segdata.review.environment import free_port, require_fiftyone, require_mongod
 
-pytestmark = pytest.mark.stress
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(2400)]
 _ALIKE = 0.97
 """Two thumbnails whose greys correlate by more show the same picture; those of two drawn portraits do not."""
 
@@ -53,11 +53,13 @@ def interrupt_training(entry: list[str], workspace: Path, environment: dict[str,
     before = set(states.glob("*"))
     call = [*entry, "train", "--seed", "7", "--set", "train.epochs=50"]
     with subprocess.Popen(call, cwd=workspace, env=environment, stderr=subprocess.DEVNULL) as process:
-        while process.poll() is None:
-            if any(list(state.glob("epoch-*.pt")) for state in set(states.glob("*")) - before):
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.1)
+        try:
+            while process.poll() is None:
+                if any(list(state.glob("epoch-*.pt")) for state in set(states.glob("*")) - before):
+                    break
+                time.sleep(0.1)
+        finally:
+            process.kill()
     assert process.returncode == -signal.SIGKILL
 
 
