@@ -93,7 +93,7 @@ def review(mine: Trace, sandbox: Sandbox, workspace: Path) -> Trace:
     except DataError as error:
         pytest.skip(str(error))
     traces: list[Trace] = []
-    with traced_review(sandbox, workspace, free_port(), traces) as url:
+    with traced_review(sandbox, workspace, ["--no-browser", "--port", str(free_port())], traces) as url:
         opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
         assert opener.open(url).status == 200
         asked = json.dumps({"query": "{ uid doNotTrack }"}).encode()

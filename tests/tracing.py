@@ -191,10 +191,9 @@ def open_sandbox() -> Iterator[Sandbox]:
 
 
 @contextmanager
-def traced_review(sandbox: Sandbox, workspace: Path, port: int, traces: list[Trace]) -> Iterator[str]:
+def traced_review(sandbox: Sandbox, workspace: Path, options: Sequence[str], traces: list[Trace]) -> Iterator[str]:
     """A `segdata review` that is open, and the URL that it prints; Ctrl-C ends it, and its trace is appended."""
-    command = [*SEGDATA, "review", "--no-browser", "--port", str(port)]
-    with sandbox.start(command, workspace) as process:
+    with sandbox.start([*SEGDATA, "review", *options], workspace) as process:
         assert process.stdout is not None
         lines = []
         for line in process.stdout:
