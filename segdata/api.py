@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from segdata.privacy import keep_quiet
 from segdata.records import ProgressCallback, ignore_progress
 
 if TYPE_CHECKING:
@@ -188,6 +189,7 @@ def open(
         UsageError: No such workspace.
         RecipeError: The recipe is missing or wrong.
     """
+    keep_quiet()
     from segdata.pipeline.session import open_session
 
     count = workers or os.cpu_count() or 1

@@ -184,6 +184,7 @@ def _write_openvino(network: Any, example: Any, fp16: bool, out: Path) -> list[P
 
 def _opened(exported: Path) -> tuple[Any, str]:
     """A function from a batch (N, H, W, 3) uint8 to probabilities (N, H, W), and what computes it."""
+    keep_quiet()
     try:
         if exported.suffix == ".onnx":
             import onnxruntime as ort

@@ -88,6 +88,7 @@ class Embedder:
 
 def _from_pixels() -> Any:
     """The network from (1, H, W, 3) uint8 pixels to (1, 2560)."""
+    keep_quiet()
     import timm
     import torch
 

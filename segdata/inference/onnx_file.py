@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from segdata.errors import CheckpointError, UsageError
 from segdata.imaging.arrays import Image, Probability
 from segdata.inference.model_folder import SPEC, ModelSpec, read_spec
+from segdata.privacy import keep_quiet
 
 SUFFIX = ".onnx"
 WAY = ("onnx", "fp32")
@@ -65,6 +66,7 @@ class OnnxRuntime:
     at_once = 1
 
     def __init__(self, path: Path, spec: ModelSpec) -> None:
+        keep_quiet()
         try:
             import onnxruntime
         except ImportError as error:

@@ -11,6 +11,7 @@ from torch import nn
 
 from segdata.errors import CheckpointError, RecipeError
 from segdata.networks.checkpoint import load_weights
+from segdata.privacy import keep_quiet
 
 Pretrained = bool | str | Path
 _STRIDES = (16, 32)
@@ -38,6 +39,7 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, pretrained: Pretrained = False) -> None:
         super().__init__()
+        keep_quiet()
         import timm
 
         if not timm.is_model(name):
@@ -82,6 +84,7 @@ def pretrained_weights(name: str, source: Pretrained) -> dict[str, torch.Tensor]
 
 
 def _from_hub(name: str) -> dict[str, torch.Tensor]:
+    keep_quiet()
     import timm
 
     try:
@@ -100,6 +103,7 @@ def _from_wheel(name: str) -> dict[str, torch.Tensor]:
     The package names its tensors as TensorFlow's port did; in order, and leaving out counters, they are timm's, one to
     one: 247 of equal shapes.
     """
+    keep_quiet()
     import timm
 
     package = _WHEELS.get(name)

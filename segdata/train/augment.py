@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from segdata.imaging.arrays import Alpha, Image
+from segdata.privacy import keep_quiet
 
 BLUR_KERNELS_PX = (3, 7)
 """Box kernels of `Blur(7)`, in pixels of the photo."""
@@ -65,8 +66,6 @@ def portrait_augmentation(blur_scale: float | None = None, crop: float = 0.0) ->
 
 
 def _builder(blur_scale: float | None, crop: float) -> Callable[[], Any]:
-    from segdata.privacy import keep_quiet
-
     keep_quiet()
     import albumentations as A
     import cv2
