@@ -21,8 +21,21 @@ DEMO := demo
 PIP_AUDIT := pip-audit==2.10.1
 AUDIT := $(MADE)/$(PIP_AUDIT)
 ADVISORIES := https://pypi.org/pypi
+comma := ,
 # A file of tests on each core, up to 8: what the tests of one file share is made once.
 AT_ONCE := -n logical --maxprocesses 8 --dist loadfile
+
+# $(call missing,GOALS,PACKAGE,WHAT FOR,TEST): a shell command that adds a Debian package to $lines, where one of the goals
+# of this call needs it, it was not tried before, and the test says that it is missing.
+missing = if [ -n "$(filter $(1),$(or $(MAKECMDGOALS),help))" ] && { $(4); }; then lines+="  $(2): $(3)"$$'\n'; fi
+WITH_STRACE := test stress $(MADE)/strace
+WITH_CHROMIUM := test $(MADE)/chromium
+WHY_VENV := to make the virtual environment in $(VENV)
+WHY_STRACE := for the tests that kill a command at an exact system call
+WHY_CHROMIUM := for the tests that look at the report in a browser
+# Sets $python to the first of PYTHONS that is new enough.
+find_python = python=; for name in $(PYTHONS); do \
+	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then python=$$name; break; fi; done
 
 # $(call debian,PACKAGE,WHAT FOR): installs a Debian package where that is possible without asking; says so where not.
 define debian
@@ -39,6 +52,21 @@ elif command -v sudo > /dev/null && sudo -n true 2> /dev/null; then echo "instal
 else echo "skipped: $(1) ($(2)); it takes root: sudo apt-get install $(1)"; fi
 endef
 
+# Before anything else: which Debian packages this call is going to install, why, and how to decline.
+.PHONY: announce
+announce:
+	@lines=; $(find_python); \
+	$(call missing,%,python3-venv,$(WHY_VENV),[ ! -e $(VENV)/pyvenv.cfg ] && [ -n "$$python" ] \
+		&& ! $$python -c 'import ensurepip$(comma) venv' 2> /dev/null); \
+	$(call missing,$(WITH_STRACE),strace,$(WHY_STRACE),[ ! -e $(MADE)/strace ] && ! command -v strace > /dev/null); \
+	$(call missing,$(WITH_CHROMIUM),chromium,$(WHY_CHROMIUM),[ ! -e $(MADE)/chromium ] \
+		&& ! command -v chromium chromium-browser google-chrome > /dev/null); \
+	if [ -n "$$lines" ] && [ "$(SYSTEM_PACKAGES)" = yes ] && command -v apt-get > /dev/null \
+	&& { [ "$$(id -u)" = 0 ] || { command -v sudo > /dev/null && sudo -n true 2> /dev/null; }; }; then \
+		printf 'These Debian packages are missing, and apt-get is going to install them:\n%s' "$$lines"; \
+		echo "To decline: Ctrl-C, and make SYSTEM_PACKAGES=no $(MAKECMDGOALS)"; \
+	fi
+
 .PHONY: help install demo test check format stress bench docs audit clean
 
 help:
@@ -53,7 +81,9 @@ help:
 	@echo "make install  only the virtual environment in .venv, with everything in it"
 	@echo "make clean    remove what these made, the virtual environment excepted"
 	@echo
-	@echo "Each does everything from nothing on its first call, and is quick on the next."
+	@echo "Each does everything from nothing on its first call, and is quick on the next. As root on Debian (or with sudo"
+	@echo "that asks nothing) this includes Debian packages: python3-venv where Python comes without it, and strace and"
+	@echo "chromium for the tests. Which ones and why is said first; to decline: make SYSTEM_PACKAGES=no TARGET"
 
 install: $(MADE)/install
 
@@ -64,6 +94,7 @@ demo: $(MADE)/install $(DEMO)/pipelines/portrait.toml
 	@echo "What there is and what to do next: $(BIN)/segdata status --workspace $(DEMO)"
 
 $(DEMO)/data/truth.json: | $(MADE)/install
+	@mkdir -p -m 700 $(DEMO)
 	$(BIN)/segdata draw $(DEMO)/data --portraits 160 --pool 160 --backgrounds 60
 
 $(DEMO)/pipelines/portrait.toml: $(DEMO)/data/truth.json
@@ -114,10 +145,10 @@ audit: $(VENV)/pyvenv.cfg
 	}
 	$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
-$(MADE)/strace:
+$(MADE)/strace: | announce
 	@mkdir -p $(MADE)
 	@if ! command -v strace > /dev/null; then \
-		$(call debian,strace,for the tests that kill a command at an exact system call); \
+		$(call debian,strace,$(WHY_STRACE)); \
 	fi
 	@touch $@
 
@@ -125,15 +156,13 @@ clean:
 	rm -rf $(DEMO) $(MADE) site dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@echo "The virtual environment is left: rm -r $(VENV) removes it too."
 
-$(VENV)/pyvenv.cfg:
-	@python=; for name in $(PYTHONS); do \
-		if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then python=$$name; break; fi; \
-	done; \
+$(VENV)/pyvenv.cfg: | announce
+	@$(find_python); \
 	if [ -z "$$python" ]; then \
 		echo "segdata needs Python 3.11 or newer, and none of these is: $(PYTHONS)." >&2; \
 		echo "Install one, or name it: make PYTHONS=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; \
 	fi; \
-	if ! $$python -c 'import ensurepip, venv' 2> /dev/null; then $(call debian,python3-venv,virtual environments); fi; \
+	if ! $$python -c 'import ensurepip, venv' 2> /dev/null; then $(call debian,python3-venv,$(WHY_VENV)); fi; \
 	if ! $$python -m venv $(VENV); then \
 		rm -rf $(VENV); \
 		echo "$$python can't make a virtual environment; on Debian: sudo apt-get install python3-venv" >&2; exit 1; \
@@ -154,9 +183,9 @@ $(MADE)/mongod: $(MADE)/install
 	fi
 	@touch $@
 
-$(MADE)/chromium:
+$(MADE)/chromium: | announce
 	@mkdir -p $(MADE)
 	@if ! command -v chromium chromium-browser google-chrome > /dev/null; then \
-		$(call debian,chromium,for the tests that look at the report in a browser); \
+		$(call debian,chromium,$(WHY_CHROMIUM)); \
 	fi
 	@touch $@

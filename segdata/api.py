@@ -149,7 +149,8 @@ class OpenWorkspace:
             columns: the columns wanted; all by default.
             where: one boolean SQL expression over its columns.
         """
-        return self._session.workspace.catalog.read(name, columns, where)
+        catalog = self._session.workspace.catalog
+        return catalog.read(name, columns) if where is None else catalog.read_where(name, where, columns)
 
     def samples(self, where: str | None = None) -> pa.Table:
         """The samples; `.to_pandas()` makes a data frame."""
@@ -165,7 +166,7 @@ class OpenWorkspace:
 
     def query(self, sql: str) -> pa.Table:
         """The answer to one SELECT over all tables."""
-        return self._session.workspace.catalog.query(sql)
+        return self._session.workspace.catalog.query_limited(sql)
 
 
 def open(

@@ -1,7 +1,12 @@
-"""SQL over the catalog, by a DuckDB that can reach nothing but the tables handed to it."""
+"""SQL over the catalog, by a DuckDB that can reach nothing but the tables handed to it.
+
+Everything here runs in this process, without limits: it is for segdata's own statements. What a user typed goes through
+`limited_queries`.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,6 +19,8 @@ from segdata.storage.files import remedy_for
 
 if TYPE_CHECKING:
     import duckdb
+
+_MEMORY_OF_A_THREAD = 128 * 2**20
 
 
 @dataclass(frozen=True)
@@ -32,12 +39,13 @@ class ParquetFiles:
 Source: TypeAlias = "pa.Table | ParquetFiles"
 
 
-def select(sql: str, tables: Mapping[str, Source]) -> pa.Table:
+def select(sql: str, tables: Mapping[str, Source], memory: int | None = None) -> pa.Table:
     """The rows of one SELECT statement over the given tables.
 
     Args:
         sql: one SELECT (or WITH … SELECT); anything else is refused.
         tables: name -> what is read under it.
+        memory: bytes that DuckDB may hold; 80 % of the machine's by default.
 
     Raises:
         UsageError: Not one SELECT, or DuckDB refuses it; the message carries its reason.
@@ -48,7 +56,7 @@ def select(sql: str, tables: Mapping[str, Source]) -> pa.Table:
     """
     import duckdb
 
-    connection = _closed_connection(tables)
+    connection = _closed_connection(tables, memory)
     try:
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
@@ -101,11 +109,20 @@ def rows_of(source: Source, schema: pa.Schema, where: str | None = None, order: 
     >>> rows_of(pa.table({"a": [2, 1, 3]}), pa.schema({"a": pa.int64()}), "a < 3", ["a"])["a"].to_pylist()
     [1, 2]
     """
+    # Types come back spelled another way (string views, a list's `element`): ours again from here on.
+    return select(selection_of(schema, where, order), {"rows": source}).cast(schema)
+
+
+def selection_of(schema: pa.Schema, where: str | None = None, order: Sequence[str] = ()) -> str:
+    """The statement that selects a schema's columns from a table called `rows`; see `rows_of`.
+
+    >>> selection_of(pa.schema({"a": pa.int64()}), "a < 3", ["a"])
+    'SELECT "a" FROM rows WHERE (a < 3\\n) ORDER BY "a"'
+    """
     wanted = ", ".join(f'"{name}"' for name in schema.names)
     condition = "" if where is None else f" WHERE ({where}\n)"
     sorting = " ORDER BY " + ", ".join(f'"{name}"' for name in order) if order else ""
-    # Types come back spelled another way (string views, a list's `element`): ours again from here on.
-    return select(f"SELECT {wanted} FROM rows{condition}{sorting}", {"rows": source}).cast(schema)
+    return f"SELECT {wanted} FROM rows{condition}{sorting}"
 
 
 def filter_rows(table: pa.Table, where: str) -> pa.Table:
@@ -124,8 +141,13 @@ def filter_rows(table: pa.Table, where: str) -> pa.Table:
     return rows_of(table, table.schema, where)
 
 
-def check_predicate(where: str, schema: pa.Schema) -> None:
+def check_predicate(where: str, schema: pa.Schema, memory: int | None = None) -> None:
     """Refuse anything but one boolean expression over the schema's columns.
+
+    Args:
+        where: the expression.
+        schema: the columns.
+        memory: bytes that DuckDB may hold; 80 % of the machine's by default.
 
     Raises:
         UsageError: Says what is wrong and which columns there are.
@@ -137,7 +159,7 @@ def check_predicate(where: str, schema: pa.Schema) -> None:
         duckdb.SQLExpression(where)
     except duckdb.Error as error:
         raise UsageError(f"{where!r}: not one boolean expression: {_first_lines(error)}") from error
-    connection = _closed_connection({"rows": schema.empty_table()})
+    connection = _closed_connection({"rows": schema.empty_table()}, memory)
     try:
         # The parse tree says whether there is a subquery; a quotation mark inside a literal is escaped there.
         tree = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT 1 FROM rows WHERE ({where}\n)"]).fetchall()
@@ -154,7 +176,7 @@ def check_predicate(where: str, schema: pa.Schema) -> None:
         connection.close()
 
 
-def _closed_connection(tables: Mapping[str, Source]) -> duckdb.DuckDBPyConnection:
+def _closed_connection(tables: Mapping[str, Source], memory: int | None = None) -> duckdb.DuckDBPyConnection:
     """An empty in-memory database holding the tables: no other files, no network, no extensions, no Python variables.
 
     The files of the tables are the only ones that may be opened, and only a SELECT gets this far: nothing is written.
@@ -166,6 +188,11 @@ def _closed_connection(tables: Mapping[str, Source]) -> duckdb.DuckDBPyConnectio
         # First of all: the bar would be drawn on stdout, where --json is, and on a busy machine the next line is slow.
         connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")
+        # By itself DuckDB would write rows to `.tmp` in the current folder where memory is short.
+        connection.execute("SET temp_directory = ''")
+        if memory is not None:
+            connection.execute(f"SET memory_limit = '{memory}B'")
+            connection.execute(f"SET threads = {max(1, min(_cores(), memory // _MEMORY_OF_A_THREAD))}")
         files = [path for source in tables.values() if isinstance(source, ParquetFiles) for path in source.paths]
         if files:
             connection.execute(f"SET allowed_paths = [{', '.join(map(_text, files))}]")
@@ -214,6 +241,10 @@ def _blame_files(tables: Mapping[str, Source], error: Exception) -> None:
     reason = _first_lines(error)
     if isinstance(error, duckdb.IOException) or remedy_for(reason):
         raise CatalogError(f"a table can't be read ({reason}); {remedy_for(reason) or 'run it again'}") from error
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _text(value: str) -> str:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from segdata.catalog import delta, queries
 from segdata.catalog.damage import file_size_damage, ranges, readable_versions
 from segdata.catalog.evolution import add_missing_columns, check_columns
+from segdata.catalog.limited_queries import QueryLimits, select_limited, select_where_limited
 from segdata.catalog.purging import purge_table
 from segdata.catalog.queries import ParquetFiles
 from segdata.catalog.schemas import KEYS, MERGED, SCHEMAS
@@ -39,12 +40,14 @@ class Catalog:
         run_id: the run that writes: each commit says it.
         versions: table -> the version that is read instead of the newest; -1 is before it was made. Writes go to now.
         held: table -> rows that are read instead of the table; such a table can't be written.
+        limits: when SQL that a user typed is stopped.
     """
 
     root: Path
     run_id: str | None = None
     versions: Mapping[str, int] = field(default_factory=dict)
     held: Mapping[str, pa.Table] = field(default_factory=dict)
+    limits: QueryLimits = field(default_factory=QueryLimits)
 
     @property
     def files(self) -> Path:
@@ -69,7 +72,7 @@ class Catalog:
         Args:
             name: one of `schemas.SCHEMAS`.
             columns: the columns wanted; all by default.
-            where: one boolean SQL expression over the table's columns.
+            where: one boolean SQL expression over the table's columns, that no user typed.
 
         Raises:
             CatalogError: The table is damaged, or of another schema.
@@ -84,6 +87,24 @@ class Catalog:
             return wanted.empty_table()  # starting DuckDB would take longer than all the rest
         order = () if name in _UNSORTED else [key for key in KEYS[name] if key in wanted.names]
         return queries.rows_of(source, wanted, where, order)
+
+    def read_where(self, name: str, where: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Rows of a table for which a user's expression is true, in the order of its key, within `limits`.
+
+        Args:
+            name: one of `schemas.SCHEMAS`.
+            where: one boolean SQL expression over the table's columns.
+            columns: the columns wanted; all by default.
+
+        Raises:
+            CatalogError: The table is damaged, or of another schema.
+            UsageError: `where` is not one boolean expression over known columns, or a limit stops it.
+        """
+        schema = SCHEMAS[name]
+        wanted = pa.schema([schema.field(column) for column in (schema.names if columns is None else columns)])
+        order = () if name in _UNSORTED else [key for key in KEYS[name] if key in wanted.names]
+        sql = queries.selection_of(wanted, where, order)
+        return select_where_limited(sql, {"rows": self._source(name)}, where, schema, self.limits).cast(wanted)
 
     def matching(self, name: str, column: str, wanted: pa.Table) -> Iterator[pa.RecordBatch]:
         """A column of a table, beside what is asked for, in no order and some rows at a time: it is never held whole.
@@ -101,15 +122,27 @@ class Catalog:
         return queries.batches(sql, {"rows": self._source(name), "wanted": wanted})
 
     def query(self, sql: str) -> pa.Table:
-        """The answer to one SELECT over all tables, by DuckDB with no access to anything else.
+        """The answer to one SELECT of segdata's own over all tables, by DuckDB with no access to anything else.
 
         Raises:
             UsageError: It is not one SELECT statement, or DuckDB refuses it; the message says why.
             CatalogError: A table is damaged.
         """
-        # A table that the text does not even name is not opened.
+        return queries.select(sql, self._sources_for(sql))
+
+    def query_limited(self, sql: str) -> pa.Table:
+        """The answer to one SELECT that a user typed, within `limits`; else as `query`.
+
+        Raises:
+            UsageError: It is not one SELECT statement, DuckDB refuses it, or a limit stops it; the message says why.
+            CatalogError: A table is damaged.
+        """
+        return select_limited(sql, self._sources_for(sql), self.limits)
+
+    def _sources_for(self, sql: str) -> dict[str, pa.Table | ParquetFiles]:
+        """All tables; one that the text does not even name is not opened."""
         words = set(re.findall(r"\w+", sql.lower()))
-        return queries.select(sql, {name: self._source(name) if name in words else _none(name) for name in SCHEMAS})
+        return {name: self._source(name) if name in words else _none(name) for name in SCHEMAS}
 
     def version(self, name: str) -> int:
         """The version that is read: the newest, unless the catalog is read as it was; -1 if nobody wrote it yet."""

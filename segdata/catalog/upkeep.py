@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _FILE_BYTES = 64 << 20  # large enough to read quickly, small enough that a merge rewrites little
 _TOO_MANY_FILES = 100
 _PINNED = ("samples", "verdicts", "selections", "models")  # scores and predictions can be made again from these
-_OURS = re.compile(r"\..+\.[a-z0-9_]{8}")  # what the tempfile module makes of our prefixes
+_OURS = re.compile(r"\..+\.[a-z0-9_]{8}")  # how `storage.files` names them, and the tempfile module before it did
 _DEAD_AFTER_HOURS = 24.0  # no command writes at one file for longer
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segdata.catalog.limited_queries import QueryLimits
 from segdata.catalog.tables import Catalog
 from segdata.errors import UsageError
 from segdata.records import ProgressCallback, ignore_progress
@@ -83,12 +84,13 @@ class RunContext:
         return replace(self, limit=limit)
 
 
-def open_workspace(root: Path, catalog_uri: str = "catalog") -> Workspace:
+def open_workspace(root: Path, catalog_uri: str = "catalog", limits: QueryLimits | None = None) -> Workspace:
     """The workspace at a folder that exists.
 
     Args:
         root: the folder.
         catalog_uri: where its catalog lies: a folder, relative to the workspace or absolute.
+        limits: when SQL that a user typed is stopped.
 
     Raises:
         UsageError: No such folder.
@@ -96,4 +98,4 @@ def open_workspace(root: Path, catalog_uri: str = "catalog") -> Workspace:
     if not root.is_dir():
         raise UsageError(f"{root}: no such workspace; make one with: segdata init {root}")
     absolute = root.resolve()
-    return Workspace(absolute, Catalog(absolute / catalog_uri))
+    return Workspace(absolute, Catalog(absolute / catalog_uri, limits=limits or QueryLimits()))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from segdata.cli.execute import Outcome
 from segdata.cli.options import AsOfOption, Common
-from segdata.cli.printing import print_json, say, say_table
+from segdata.cli.printing import print_json, print_json_rows, say, say_table
+from segdata.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def status(common: Common) -> None:
@@ -82,11 +88,38 @@ def query(
         session = common.open()
         moment = session.moment(as_of)
         catalog = session.workspace.catalog if moment is None else session.workspace.catalog.at(moment.versions)
-        answer = catalog.query(sql)
-    if common.json:
-        told = {} if moment is None else {"as_of": moment.to_json()}
-        print_json({"command": "query", "rows": answer.to_pylist(), **told})
-        return
-    say_table(answer.column_names, [tuple(row.values()) for row in answer.slice(0, rows).to_pylist()])
+        answer = catalog.query_limited(sql)
+        with memory_for_printing(catalog.limits.memory):
+            if common.json:
+                told = {} if moment is None else {"as_of": moment.to_json()}
+                print_json_rows({"command": "query", **told}, "rows", slices_of(answer))
+                return
+            say_table(answer.column_names, [tuple(row.values()) for row in answer.slice(0, rows).to_pylist()])
     more = answer.num_rows - rows
     say(f"{answer.num_rows} rows" + (f"; {more} more with --rows or --json" if more > 0 else ""))
+
+
+@contextmanager
+def memory_for_printing(most: int) -> Iterator[None]:
+    """Turn an answer into text with at most `most` bytes of memory.
+
+    Raises:
+        UsageError: It needs more.
+    """
+    from segdata.storage.memory import limited_memory
+
+    try:
+        with limited_memory(most):
+            yield
+    except MemoryError as error:
+        raise UsageError(
+            f"query: stopped: printing the answer needs more than half of the machine's memory, {most / 2**30:.1f} "
+            "GiB; ask for fewer rows or columns"
+        ) from error
+
+
+def slices_of(answer: pa.Table, size: int = 2**22) -> Iterator[list[dict[str, Any]]]:
+    """An answer's rows as Python objects, about `size` bytes of Arrow data at a time: objects take many times more."""
+    rows = max(1, size * answer.num_rows // max(answer.nbytes, 1))
+    for start in range(0, answer.num_rows, rows):
+        yield answer.slice(start, rows).to_pylist()

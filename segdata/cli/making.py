@@ -37,6 +37,10 @@ def init(
             print_json({"command": "init", "status": "done", **result.to_json()})
             return
         say(f"{result.path}: {len(result.written)} files written, {len(result.kept)} kept.")
+        if result.shared:
+            say(
+                f"  Other users can enter this folder; its mode was left as it is. To keep them out: chmod 700 {folder}"
+            )
         say(f"Next: look over {folder / 'pipelines' / 'portrait.toml'}, then")
         say(f"  cd {folder}" if folder != Path() else "  # you are there")
         say("  segdata run          # the whole loop; or: segdata ingest, train, mine, retrain, report")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,18 @@ from segdata.records import printable
 def print_json(value: Mapping[str, Any]) -> None:
     """Exactly one JSON object on stdout."""
     sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_json_rows(head: Mapping[str, Any], key: str, parts: Iterable[Sequence[Any]]) -> None:
+    """One JSON object whose last key is a long list, given in parts: it is never held whole but as text.
+
+    Nothing is printed before all of it is text, so that an error prints no half of an object.
+    """
+    texts = [json.dumps(plain(part), ensure_ascii=False, allow_nan=False)[1:-1] for part in parts if part]
+    head_text = json.dumps(plain(head), ensure_ascii=False, allow_nan=False)[1:-1]
+    for text in ("{", head_text, f', "{key}": [', *_joined(texts), "]}\n"):
+        sys.stdout.write(text)
     sys.stdout.flush()
 
 
@@ -81,6 +93,11 @@ def say_histogram(counts: Sequence[int], width: int = 40) -> None:
         bar = "#" * (-(-counts[index] * width // most) if counts[index] else 0)
         low, high = index / len(counts), (index + 1) / len(counts)
         say(f"  mIoU {low:.2f} to {high:.2f}  {counts[index]:>6}  {bar}".rstrip())
+
+
+def _joined(texts: Sequence[str]) -> Iterator[str]:
+    for place, text in enumerate(texts):
+        yield f", {text}" if place else text
 
 
 def _cell(value: Any) -> str:

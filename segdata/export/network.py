@@ -21,6 +21,7 @@ import numpy as np
 from segdata.errors import CheckpointError, StorageError, UsageError
 from segdata.imaging.arrays import Image, Probability
 from segdata.inference.model_folder import SPEC, load_network, read_spec
+from segdata.inference.onnx_external import external_files
 from segdata.inference.predict import network_probabilities, prepare
 from segdata.inference.runtimes import open_runtime, pixels_to_probability
 from segdata.metrics.image_scores import PREDICTION_CUT
@@ -189,6 +190,7 @@ def _opened(exported: Path) -> tuple[Any, str]:
         if exported.suffix == ".onnx":
             import onnxruntime as ort
 
+            external_files(exported)
             session = ort.InferenceSession(exported, providers=["CPUExecutionProvider"])
             return lambda batch: session.run(None, {"image": batch})[0], f"onnxruntime {ort.__version__}"
         import openvino as ov

@@ -131,8 +131,8 @@ def _choose(context: RunContext, selection: str | None, where: str | None) -> li
     catalog = context.catalog
     present = "status = 'present' AND kind = 'portrait'"
     if where is not None:
-        found: list[Row] = catalog.read("samples", where=f"{present} AND ({where})").to_pylist()
-        return found
+        chosen = catalog.read_where("samples", where).to_pylist()
+        return [row for row in chosen if row["status"] == "present" and row["kind"] == "portrait"]
     samples = catalog.read("samples", where=present).to_pylist()
     if selection is not None:
         chosen = catalog.read("selections", ["sample_id"], quoted_in("selection", {selection}))

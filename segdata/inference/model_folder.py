@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segdata.errors import CheckpointError, StorageError
-from segdata.storage.files import sync_folder
+from segdata.storage.files import make_folder_beside, sync_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -152,14 +151,14 @@ def write_version(
         StorageError: It can't be written.
     """
     import pyarrow.parquet as pq
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        temporary = make_folder_beside(folder)
         try:
             tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-            save_file(tensors, temporary / WEIGHTS)
+            (temporary / WEIGHTS).write_bytes(save(tensors))  # `save_file` would ignore the umask
             (temporary / SPEC).write_text(_to_toml(spec.model_copy(update={"pretrained": False})), encoding="utf-8")
             (temporary / CARD).write_text(card, encoding="utf-8")
             pq.write_table(training, temporary / TRAINING)
@@ -167,7 +166,6 @@ def write_version(
                 pq.write_table(backgrounds, temporary / BACKGROUNDS)
             for file in temporary.iterdir():
                 _sync(file)
-            temporary.chmod(0o755)
             shutil.rmtree(folder, ignore_errors=True)
             temporary.replace(folder)
             sync_folder(folder.parent)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from segdata.errors import CheckpointError, UsageError
 from segdata.imaging.arrays import Image, Probability
 from segdata.inference.model_folder import SPEC, ModelSpec, read_spec
+from segdata.inference.onnx_external import external_files, first_line, sha256_of_file
 from segdata.privacy import keep_quiet
 
 SUFFIX = ".onnx"
@@ -40,10 +41,11 @@ def onnx_spec(path: Path) -> ModelSpec:
 
 
 def onnx_id(path: Path) -> str:
-    """The hash of the file and its `model.toml`: 16 hexadecimal digits.
+    """The hash of the file, of its `model.toml`, and of the files that it has weights in: 16 hexadecimal digits.
 
     Raises:
-        CheckpointError: One of them can't be read.
+        UsageError: The package `onnx` is not installed.
+        CheckpointError: One of them can't be read, is no ONNX model, or lies outside the model's folder.
     """
     digest = hashlib.sha256()
     for file in (path, path.parent / SPEC):
@@ -51,6 +53,8 @@ def onnx_id(path: Path) -> str:
             digest.update(hashlib.sha256(file.read_bytes()).digest())
         except OSError as error:
             raise CheckpointError(f"{file}: can't be read ({error.strerror}); give an ONNX file") from error
+    for file in external_files(path):
+        digest.update(sha256_of_file(file))
     return digest.hexdigest()[:16]
 
 
@@ -59,7 +63,8 @@ class OnnxRuntime:
 
     Raises:
         UsageError: onnxruntime is not installed.
-        CheckpointError: The file is no network that onnxruntime can run, or takes something else than photos.
+        CheckpointError: The file is no network that onnxruntime can run, takes something else than photos, or has
+            weights in files outside its folder, which are not opened then.
     """
 
     name, precision = WAY
@@ -71,13 +76,14 @@ class OnnxRuntime:
             import onnxruntime
         except ImportError as error:
             raise UsageError(f"{path}: ONNX files need: pip install 'segdata[onnx]'") from error
+        external_files(path)
         self._path = path
         quiet = onnxruntime.SessionOptions()
         quiet.log_severity_level = 3
         try:
             self._session: Any = onnxruntime.InferenceSession(str(path), quiet, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own kinds, which have no common base
-            raise CheckpointError(f"{path}: onnxruntime can't load it ({str(error).splitlines()[0]})") from error
+            raise CheckpointError(f"{path}: onnxruntime can't load it ({first_line(error)})") from error
         wanted = self._session.get_inputs()
         kind = wanted[0].type if len(wanted) == 1 and len(wanted[0].shape) == 4 else "another input"
         if kind not in ("tensor(uint8)", "tensor(float)"):
@@ -96,7 +102,7 @@ class OnnxRuntime:
         try:
             answer = np.asarray(self._session.run(None, {self._input: images})[0], np.float32)
         except Exception as error:
-            raise CheckpointError(f"{self._path}: can't be run ({str(error).splitlines()[0]})") from error
+            raise CheckpointError(f"{self._path}: can't be run ({first_line(error)})") from error
         planes = answer[:, None] if answer.ndim == 3 else answer
         if planes.ndim != 4 or planes.shape[1] not in (1, 2) or planes.shape[2:] != batch.shape[1:3]:
             raise CheckpointError(

@@ -125,7 +125,7 @@ def run(
         RecipeError: The predicate is wrong.
         CheckpointError: A model can't be used.
     """
-    check_recipe(recipe)
+    check_recipe(recipe, context.catalog.limits)
     parts = [(model_folder, eligible), *further.folds]
     if not any(rows.num_rows for _, rows in parts):
         left_out = f" ({skipped} were left out: trained on, leaks, or judged)" if skipped else ""
@@ -141,7 +141,7 @@ def run(
     }
     scored = [scores_of(catalog, one.scorer_id, rows) for one, (_, rows) in zip(scorings, parts, strict=True)]
     scores, samples = pa.concat_tables(scored), pa.concat_tables([rows for _, rows in parts])
-    cases = _within_budget(catalog, recipe, select_cases(samples, scores, recipe))
+    cases = _within_budget(catalog, recipe, select_cases(samples, scores, recipe, catalog.limits))
     heard = [ask(context, model, cases, options, opener) for model in further.opinions]
     name = selection_name(scorings[0].scorer_id, recipe, catalog.versions.get("samples"))
     judge = Judge(context, recipe.triage, scorers, [voice for voice, _ in heard])

@@ -11,7 +11,7 @@ import json
 import pyarrow as pa
 
 from segdata.catalog.keys import COLUMNS
-from segdata.catalog.queries import check_predicate, select
+from segdata.catalog.limited_queries import QueryLimits, check_predicate_limited, select_where_limited
 from segdata.catalog.schemas import SAMPLES, SCORES
 from segdata.errors import RecipeError, UsageError
 from segdata.mine.recipe import MineRecipe
@@ -21,15 +21,19 @@ JOINED = pa.schema([*SCORES, *(field for field in SAMPLES if field.name not in S
 """The columns that a predicate may name: those of `scores`, then those of `samples`."""
 
 
-def check_recipe(recipe: MineRecipe) -> None:
+def check_recipe(recipe: MineRecipe, limits: QueryLimits | None = None) -> None:
     """Refuse what can't select: before hours of scoring, not after.
+
+    Args:
+        recipe: where and by.
+        limits: when the predicate is stopped.
 
     Raises:
         RecipeError: The predicate is not one boolean expression over known columns, or `by` is no column of numbers;
             says what is wrong and what there is.
     """
     try:
-        check_predicate(recipe.where, JOINED)
+        check_predicate_limited(recipe.where, JOINED, limits or QueryLimits())
     except UsageError as error:
         raise RecipeError(f"mine.where: {error}") from error
     numbers = [field.name for field in JOINED if pa.types.is_integer(field.type) or pa.types.is_floating(field.type)]
@@ -37,7 +41,9 @@ def check_recipe(recipe: MineRecipe) -> None:
         raise RecipeError(f"mine.by: {recipe.by!r} is no column of numbers; these are: {', '.join(numbers)}")
 
 
-def select_cases(samples: pa.Table, scores: pa.Table, recipe: MineRecipe) -> pa.Table:
+def select_cases(
+    samples: pa.Table, scores: pa.Table, recipe: MineRecipe, limits: QueryLimits | None = None
+) -> pa.Table:
     """The cases that the recipe selects, worst first: by `by`, then mIoU, then hole recall, then id.
 
     A null makes a comparison neither true nor false, as in SQL: an image without a hole is no `hole_recall < 0.5`.
@@ -47,17 +53,18 @@ def select_cases(samples: pa.Table, scores: pa.Table, recipe: MineRecipe) -> pa.
         samples: rows of `samples`.
         scores: rows of `scores`, one for each of the samples that was scored.
         recipe: where, by and quantile.
+        limits: when the predicate is stopped.
 
     Returns:
         Rows of both in one: the columns of `JOINED`. Of those that are not selected only what the predicate names is
         looked at, so that memory follows the cases and hardly the pool.
 
     Raises:
-        RecipeError: The predicate is no such expression, or fails on a row.
+        RecipeError: The predicate is no such expression, fails on a row, or a limit stops it.
     """
+    tables, sql = {"samples": samples, "scores": scores}, _statement(recipe)
     try:
-        check_predicate(recipe.where, JOINED)
-        return select(_statement(recipe), {"samples": samples, "scores": scores}).cast(JOINED)
+        return select_where_limited(sql, tables, recipe.where, JOINED, limits or QueryLimits()).cast(JOINED)
     except UsageError as error:
         raise RecipeError(f"mine.where: {error}") from error
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from segdata.storage.files import atomic_write, read_bytes
 from segdata.storage.shipped import shipped
 
 TEMPLATES = ("portrait", "demo", "ablation", "accurate")
-_FOLDERS = ("pipelines", "models", "reports")
+_FOLDERS = ("pipelines", "models", "reports", "catalog")
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _IGNORED = """\
 # What segdata renders and trains, and who was photographed; recipes and specs are worth a commit.
 catalog/
@@ -29,11 +32,18 @@ forgotten.key
 
 @dataclass(frozen=True)
 class InitResult:
-    """What was written, and what was there already and left alone; paths relative to the workspace."""
+    """What was written, and what was there already and left alone; paths relative to the workspace.
+
+    Attributes:
+        path: the workspace's folder.
+        written, kept: files.
+        shared: whether other users can enter the folder: it held something before, so that its mode was left.
+    """
 
     path: Path
     written: tuple[str, ...]
     kept: tuple[str, ...]
+    shared: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `init --json`."""
@@ -42,6 +52,10 @@ class InitResult:
 
 def init(folder: Path, roots: Mapping[str, str | None], template: str = "portrait") -> InitResult:
     """Make a workspace; files that exist are left alone.
+
+    A workspace holds portraits, so that other users of the machine get no access: the folder has mode 0700 where it is
+    new or empty. One that holds something already may be shared on purpose: its mode stays, and the folders that
+    segdata makes in it have mode 0700.
 
     Args:
         folder: becomes the workspace; made if need be.
@@ -64,8 +78,7 @@ def init(folder: Path, roots: Mapping[str, str | None], template: str = "portrai
             "segdata ingest NAME --root PATH"
         )
     try:
-        for name in _FOLDERS:
-            (folder / name).mkdir(parents=True, exist_ok=True)
+        _make_private_folders(folder)
     except OSError as error:
         raise StorageError(f"{folder}: can't be made a workspace ({error.strerror})") from error
     files = {f"pipelines/{name}.toml": _recipe(name, given) for name in TEMPLATES[1:]}
@@ -78,7 +91,25 @@ def init(folder: Path, roots: Mapping[str, str | None], template: str = "portrai
     for name, data in files.items():
         if name not in kept:
             atomic_write(folder / name, data)
-    return InitResult(folder.resolve(), tuple(name for name in files if name not in kept), tuple(kept))
+    readable = bool(folder.stat().st_mode & _OTHERS)
+    return InitResult(folder.resolve(), tuple(name for name in files if name not in kept), tuple(kept), readable)
+
+
+def _make_private_folders(workspace: Path) -> None:
+    """The workspace's folder and those in it, where they are not there yet, for their owner alone.
+
+    Raises:
+        OSError: One can't be made.
+    """
+    if not workspace.is_dir():
+        workspace.parent.mkdir(parents=True, exist_ok=True)
+        workspace.mkdir(mode=0o700)
+    elif next(workspace.iterdir(), None) is None:
+        with suppress(PermissionError):  # somebody else's folder: those in it are ours, and have mode 0700
+            workspace.chmod(stat.S_IMODE(workspace.stat().st_mode) & ~_OTHERS)
+    mode = 0o700 if workspace.stat().st_mode & _OTHERS else 0o777
+    for name in _FOLDERS:
+        (workspace / name).mkdir(mode=mode, exist_ok=True)
 
 
 def _recipe(template: str, roots: Mapping[str, str]) -> bytes:

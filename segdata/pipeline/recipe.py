@@ -32,6 +32,14 @@ class CatalogRecipe(BaseModel):
     uri: str = Field(default="catalog", min_length=1, description="a folder, relative to the workspace")
 
 
+class QueryRecipe(BaseModel):
+    """`[query]`: when SQL that a user typed is stopped: `segdata query`, and every `where`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timeout_s: float = Field(default=300, gt=0, le=30 * 86400, description="seconds that one query may take")
+
+
 class ModelRecipe(BaseModel):
     """`[model]`: which network is trained."""
 
@@ -129,6 +137,7 @@ class Recipe(BaseModel):
 
     seed: int = Field(default=0, ge=0, lt=2**31, description="decides every draw")
     catalog: CatalogRecipe = CatalogRecipe()
+    query: QueryRecipe = QueryRecipe()
     sources: tuple[SourceRecipe, ...] = ()
     model: ModelRecipe = ModelRecipe()
     fuse: FuseRecipe = FuseRecipe()

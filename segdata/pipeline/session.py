@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from segdata.catalog import runs
 from segdata.catalog.forgotten import read_forgotten
+from segdata.catalog.limited_queries import QueryLimits
 from segdata.catalog.upkeep import tidy
 from segdata.catalog.versions import AsOf, as_it_was, as_of
 from segdata.catalog.workspace import RunContext, Workspace, open_workspace
@@ -185,7 +186,8 @@ def open_session(
     loaded = load_recipe(path, name, sets, options)
     if "://" in loaded.catalog.uri:
         raise RecipeError(f"{name}: catalog.uri: {loaded.catalog.uri}: only a folder is supported so far")
-    return Session(open_workspace(root, loaded.catalog.uri), loaded, name, **settings)
+    limits = QueryLimits(loaded.query.timeout_s)
+    return Session(open_workspace(root, loaded.catalog.uri, limits), loaded, name, **settings)
 
 
 def _find_recipe(root: Path, recipe: str | None) -> tuple[Path, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from segdata.catalog.queries import filter_rows
+from segdata.catalog.limited_queries import QueryLimits, filter_rows_limited
 from segdata.catalog.schemas import SAMPLES, SCORES, SELECTIONS
 from segdata.catalog.verdicts import disagree, last_remarks, notes_of, of_reviewers
 from segdata.errors import TooFewSamplesError, UsageError
@@ -82,23 +82,31 @@ def newest_selection(selections: Iterable[Row], wanted: str | None) -> list[Row]
     return sorted((row for row in rows if row["selection"] == name), key=lambda row: (row["rank"], row["sample_id"]))
 
 
-def chosen_by(where: str, samples: Sequence[Row], scores: Mapping[str, Row], selected: Mapping[str, Row]) -> list[Row]:
+def chosen_by(
+    where: str,
+    samples: Sequence[Row],
+    scores: Mapping[str, Row],
+    selected: Mapping[str, Row],
+    limits: QueryLimits | None = None,
+) -> list[Row]:
     """The samples for which a predicate is true, lowest mIoU first, those without one last.
 
     Args:
         where: one boolean expression over `JOINED`.
         samples: rows of `samples`.
         scores, selected: rows of `scores` and of `selections`, by sample_id.
+        limits: when the predicate is stopped.
 
     Raises:
-        UsageError: It is no such expression.
+        UsageError: It is no such expression, or a limit stops it.
         TooFewSamplesError: It is true for no sample.
     """
     rows = [
         {**_part(scores.get(row["sample_id"]), SCORES), **_part(selected.get(row["sample_id"]), _OF_SELECTION), **row}
         for row in samples
     ]
-    found = filter_rows(pa.Table.from_pylist(rows, schema=JOINED), where).to_pylist()
+    table = pa.Table.from_pylist(rows, schema=JOINED)
+    found = filter_rows_limited(table, where, limits or QueryLimits()).to_pylist()
     if not found:
         raise TooFewSamplesError(f"review: {where!r} is true for no sample; widen it")
     ordered = sorted(found, key=lambda row: (row["miou"] is None, row["miou"], row["sample_id"]))

@@ -154,7 +154,7 @@ def _choose(context: RunContext, asked: Asked) -> Chosen:
         rows = newest_selection(selections, asked.selection) if selections else []
         scorer = newest_scorer(catalog)
         of_selection = {row["sample_id"]: row for row in rows}
-        found = chosen_by(asked.where, samples, read_scores(catalog, scorer), of_selection)
+        found = chosen_by(asked.where, samples, read_scores(catalog, scorer), of_selection, catalog.limits)
         title = asked.where
     return Chosen(title, found[: context.limit], {row["sample_id"]: row for row in rows}, scorer)
 

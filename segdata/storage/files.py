@@ -7,12 +7,15 @@ import errno
 import fcntl
 import hashlib
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from segdata.errors import StorageError
+
+_NAMES = 100
+"""Names to try for a temporary file."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -85,17 +88,14 @@ def atomic_write(path: Path, data: bytes) -> None:
     """
     try:
         make_folder(path.parent)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        handle, temporary = _create_beside(path)
     except OSError as error:
         raise _cannot_write(path, error) from error
-    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files for the owner's eyes only; what we render follows the user's umask like any other file
-        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
@@ -139,6 +139,20 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for place in missing:
         sync_folder(place.parent)
+
+
+def make_folder_beside(path: Path) -> Path:
+    """A new folder with a hidden name beside another, whose mode follows the umask, to be renamed over it.
+
+    Raises:
+        OSError: It can't be made.
+    """
+    for _ in range(_NAMES):
+        temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+        with contextlib.suppress(FileExistsError):
+            temporary.mkdir()
+            return temporary
+    raise FileExistsError(errno.EEXIST, "no free name for a temporary folder")
 
 
 def sync_file(path: Path) -> None:
@@ -197,11 +211,10 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _current_umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-# Read once: reading it means setting it, which would race with other threads that create files.
-_UMASK = _current_umask()
+def _create_beside(path: Path) -> tuple[int, Path]:
+    """An open new file with a hidden name beside another; its mode follows the umask, unlike that of `tempfile`."""
+    for _ in range(_NAMES):
+        temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
+        with contextlib.suppress(FileExistsError):
+            return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), temporary
+    raise FileExistsError(errno.EEXIST, "no free name for a temporary file")

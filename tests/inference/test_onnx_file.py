@@ -99,6 +99,9 @@ def test_the_id_is_that_of_file_and_spec(tmp_path):
 def test_what_is_no_network_of_photos_is_refused_and_named(tmp_path):
     broken = of_normalised(tmp_path / "broken")
     broken.write_bytes(b"no network")
+    with pytest.raises(CheckpointError, match=r"model\.onnx: no ONNX model"):
+        OnnxRuntime(broken, onnx_spec(broken))
+    broken.write_bytes(b"")  # protobuf reads it as a model without a graph
     with pytest.raises(CheckpointError, match=r"model\.onnx: onnxruntime can't load it"):
         OnnxRuntime(broken, onnx_spec(broken))
     words = write(
