@@ -96,11 +96,6 @@ bench: $(MADE)/install
 	@echo
 	@echo "The figures above belong into reports/benchmarks.md, with the machine that they were measured on."
 
-docs: $(MADE)/install
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo
-	@echo "Look at $(CURDIR)/site/index.html in a browser."
-
 # A registry that does not answer for one version answers for none, and pip-audit alone would then find no vulnerability.
 audit: $(VENV)/pyvenv.cfg
 	@pin=$$(grep -m 1 == constraints.txt); url="$(ADVISORIES)/$${pin%%==*}/$${pin#*==}/json"; \
@@ -113,6 +108,11 @@ audit: $(VENV)/pyvenv.cfg
 		$(BIN)/python -m venv $(AUDIT) && $(AUDIT)/bin/python -m pip install --quiet $(PIP_AUDIT); \
 	}
 	$(AUDIT)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
+
+docs: $(MADE)/install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo
+	@echo "Look at $(CURDIR)/site/index.html in a browser."
 
 $(MADE)/strace:
 	@mkdir -p $(MADE)
