@@ -85,4 +85,4 @@ def test_check_does_not_audit(tmp_path: Path) -> None:
     (tmp_path / "install").touch()  # what `make install` leaves when it is done
     done = make("--dry-run", "check", folder=tmp_path)
     assert "lint-imports" in done.stdout
-    assert "audit" not in done.stdout
+    assert "--requirement constraints.txt" not in done.stdout
