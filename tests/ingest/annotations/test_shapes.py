@@ -74,15 +74,25 @@ def test_coordinates_beyond_all_floats_are_not_finite() -> None:
 POINTS = st.lists(st.tuples(st.floats(-29, 59), st.floats(-19, 39)), min_size=3, max_size=8)
 
 
+def distances_to_outline(points: list[tuple[float, float]], pixels: np.ndarray) -> np.ndarray:
+    """How far the centre of each pixel that is True lies from the nearest edge of a polygon, in pixels."""
+    rows, columns = np.nonzero(pixels)
+    centres = np.stack([columns + 0.5, rows + 0.5], axis=1)[:, None]
+    corners = np.array(points)[None]
+    edges = np.roll(corners, -1, axis=1) - corners
+    lengths = (edges**2).sum(-1)
+    along = ((centres - corners) * edges).sum(-1) / np.where(lengths > 0, lengths, 1)
+    nearest = corners + np.clip(along, 0, 1)[..., None] * edges
+    return np.asarray(np.linalg.norm(centres - nearest, axis=-1).min(axis=1))
+
+
 @given(POINTS)
 def test_a_clipped_polygon_shows_what_pycocotools_shows_of_the_whole_one(points: list[tuple[float, float]]) -> None:
     flat = [value for point in points for value in point]
     whole = coco.decode(coco.frPyObjects([flat], *SIZE))[:, :, 0] > 0
-    # coordinates of cuts are rounded to fifths of a pixel, so single pixels on the outline may differ
-    outline = cv2.morphologyEx(whole.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8)) > 0
     different = drawn(Polygon(np.array(points))) != whole
-    assert not (different & ~outline).any()
-    assert different.sum() <= 0.05 * whole.size
+    # pycocotools rounds coordinates to fifths of a pixel, those of cuts too: only pixels that an edge crosses may differ
+    assert (distances_to_outline(points, different) < 0.5).all()
 
 
 @given(st.lists(st.tuples(st.integers(-29, 59), st.integers(-19, 39)), min_size=3, max_size=8))
