@@ -36,8 +36,8 @@ PICTURE = "document.querySelector('#modal canvas, #modal img') !== null"
 
 
 @contextmanager
-def reviewing(entry: list[str], root: Path, port: int, *more: str) -> Iterator[subprocess.Popen[str]]:
-    """The command, once it says where the App is; asked to end by Ctrl-C afterwards."""
+def reviewing(entry: list[str], root: Path, port: int, *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command and the App's address, once it prints that; ended afterwards."""
     call = [*entry, "review", "--no-browser", "--port", str(port), "--json", *more]
     process = subprocess.Popen(call, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -49,7 +49,7 @@ def reviewing(entry: list[str], root: Path, port: int, *more: str) -> Iterator[s
                 break
         else:
             raise AssertionError("".join(heard))
-        yield process
+        yield process, line.split()[-1]
     finally:
         if process.poll() is None:
             process.kill()
@@ -94,8 +94,9 @@ def test_verdicts_by_key_and_by_button_reach_the_catalog(
     hostile: Any, segdata: Any, segdata_entry: list[str], tmp_path: Path
 ) -> None:
     root, port = hostile.workspace.root, free_port()
-    with reviewing(segdata_entry, root, port) as command, chromium(tmp_path / "profile") as page:
-        page.open(f"http://127.0.0.1:{port}/datasets/segdata-portraits?view=worst-first")
+    with reviewing(segdata_entry, root, port) as (command, url), chromium(tmp_path / "profile") as page:
+        assert url.startswith(f"http://127.0.0.1:{port}/datasets/segdata-portraits?view=worst-first&token=")
+        page.open(url)
         settled(page, "0 of 4 reviewed", "open a case")
         page.wait("document.body.innerText.includes('missed_hole')")  # the pictures are there
         time.sleep(1.0)
@@ -125,6 +126,11 @@ def test_verdicts_by_key_and_by_button_reach_the_catalog(
         settled(page, "3 of 4", "=cmd()3")
         time.sleep(1.0)  # the picture fades in
         page.shot(SHOTS / "app-case.png")
+        print(
+            "ASKED",
+            sorted({(page.requests[k].split("?")[0], v) for k, v in page.answers.items() if k in page.requests}),
+        )
+        assert page.failed() == [], "the App asks for nothing that is refused"
         assert page.went_outside() == [], "the App fetches nothing from elsewhere"
         assert page.run("document.querySelectorAll('#segdata-review img').length") == 0, "a note is never markup"
         assert page.run("typeof hacked") == "undefined", "text of the data was run"
