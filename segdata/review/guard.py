@@ -91,18 +91,17 @@ def answer_to(scope: Mapping[str, Any], access: Access) -> Answer:
 
     Returns:
         refuse: 403, or the WebSocket is closed. redirect: the token becomes a cookie, and the browser goes to the
-        address without it. forward: the same by a page, for a browser that a page elsewhere sent here, because it
-        would not send the cookie after a redirect. picture: a registered file. serve: FiftyOne answers.
+        address without it. forward: the same by a page, for a browser that a page elsewhere may have sent here,
+        because it would not send the cookie after a redirect. picture: a registered file. serve: FiftyOne answers.
     """
     if scope["type"] not in ("http", "websocket") or not _is_asked_by_name(scope, access):
         return "refuse"
     reads = scope["type"] == "http" and scope["method"] in _READING
-    own_page = set(_header(scope, b"sec-fetch-site")) <= {"same-origin", "none"}
+    sites = set(_header(scope, b"sec-fetch-site"))  # browsers say it; older ones and programs do not
+    own_page = sites <= {"same-origin", "none"}
     with_token = _is_token(parse_qs(scope["query_string"].decode("latin-1")).get(TOKEN, ()), access)
-    if with_token and reads and own_page:
-        return "redirect"
-    if with_token and reads and _header(scope, b"sec-fetch-mode") == ["navigate"]:
-        return "forward"
+    if with_token and reads and (own_page or _header(scope, b"sec-fetch-mode") == ["navigate"]):
+        return "redirect" if own_page and sites else "forward"
     if not own_page or not (with_token or _is_token(_cookies(scope, access.cookie), access)):
         return "refuse"
     if reads and scope["path"] == "/media":

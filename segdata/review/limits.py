@@ -19,7 +19,7 @@ def limit_fiftyone(files: Mapping[str, str]) -> None:
     from fiftyone.operators import permissions
     from fiftyone.server import metadata
 
-    metadata.read_metadata = _only_registered(metadata.read_metadata, files)
+    metadata.read_metadata = only_registered(metadata.read_metadata, files)
     permissions.ManagedOperators.has_operator = staticmethod(may_run)
 
 
@@ -32,10 +32,15 @@ def may_run(operator_uri: str) -> bool:
     return operator_uri in _PANELS or (operator_uri.startswith(_OPERATORS) and operator_uri not in _REFUSED_OPERATORS)
 
 
-def _only_registered(
+def only_registered(
     read_metadata: Callable[[str, bool], Awaitable[Any]], files: Mapping[str, str]
 ) -> Callable[[str, bool], Awaitable[Any]]:
-    """The size of registered pictures alone: a sample's path in FiftyOne's database may have been changed."""
+    """Read the size of registered pictures alone: a sample's path in FiftyOne's database may have been changed.
+
+    Args:
+        read_metadata: FiftyOne's, of a path that may be a video.
+        files: from `registered_media`.
+    """
 
     async def read(filepath: str, is_video: bool) -> Any:
         if is_video or filepath not in files:

@@ -8,10 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,7 @@ import pytest
 
 from segdata.review.environment import free_port
 from tests.chromium import CHROMIUM, Page, chromium
-from tests.review.conftest import filled
+from tests.review.conftest import filled, reviewing
 
 pytestmark = [
     pytest.mark.browser,
@@ -33,27 +30,6 @@ BAR = "document.querySelector('#segdata-review')"
 HOSTILE = "aisegment/pool/<img src=x onerror=hacked=1>\u202e\x1b[31m\"'=cmd()3"
 """The last case's name, and the reason of all."""
 PICTURE = "document.querySelector('#modal canvas, #modal img') !== null"
-
-
-@contextmanager
-def reviewing(entry: list[str], root: Path, port: int, *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command and the App's address, once it prints that; ended afterwards."""
-    call = [*entry, "review", "--no-browser", "--port", str(port), "--json", *more]
-    process = subprocess.Popen(call, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        heard = []
-        for line in process.stderr:
-            heard.append(line)
-            if f"http://127.0.0.1:{port}/" in line:
-                break
-        else:
-            raise AssertionError("".join(heard))
-        yield process, line.split()[-1]
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
 
 
 def said(page: Page) -> str:
@@ -126,10 +102,6 @@ def test_verdicts_by_key_and_by_button_reach_the_catalog(
         settled(page, "3 of 4", "=cmd()3")
         time.sleep(1.0)  # the picture fades in
         page.shot(SHOTS / "app-case.png")
-        print(
-            "ASKED",
-            sorted({(page.requests[k].split("?")[0], v) for k, v in page.answers.items() if k in page.requests}),
-        )
         assert page.failed() == [], "the App asks for nothing that is refused"
         assert page.went_outside() == [], "the App fetches nothing from elsewhere"
         assert page.run("document.querySelectorAll('#segdata-review img').length") == 0, "a note is never markup"

@@ -98,7 +98,8 @@ def test_the_token_becomes_a_cookie_that_scripts_and_other_sites_do_not_get() ->
     assert headers[b"location"] == b"/datasets/mine?view=worst-first", "the token does not stay in the history"
     assert headers[b"set-cookie"].decode() == f"{COOKIE}; Path=/; HttpOnly; SameSite=Strict"
     assert headers[b"referrer-policy"] == b"no-referrer" and headers[b"cache-control"] == b"no-store"
-    assert dict(asked(request(f"//evil.example?token={TOKEN}"))[0]["headers"])[b"location"] == b"/evil.example"
+    start = asked(request(f"//evil.example?token={TOKEN}", sec_fetch_site="none"))[0]
+    assert dict(start["headers"])[b"location"] == b"/evil.example"
 
 
 def test_a_browser_that_a_local_file_sent_here_goes_on_by_a_page() -> None:
@@ -108,6 +109,8 @@ def test_a_browser_that_a_local_file_sent_here_goes_on_by_a_page() -> None:
     assert start["status"] == 200 and dict(start["headers"])[b"set-cookie"].startswith(COOKIE.encode())
     assert b'content="0; url=/datasets/&quot;&gt;&lt;script&gt;?view=a"' in body["body"]
     assert TOKEN.encode() not in body["body"]
+    old_browser = asked(request(f"/?token={TOKEN}", cookie=""))
+    assert old_browser[0]["status"] == 200 and b'content="0; url=/"' in old_browser[1]["body"]
     image = headers | {"sec_fetch_mode": "no-cors"}
     assert asked(request(f"/?token={TOKEN}", **image))[0]["status"] == 403, "pages elsewhere embed nothing"
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from segdata.review.limits import may_run
+from segdata.review.limits import may_run, only_registered
 from segdata.review.overlays import overlay_paths
 from segdata.review.registered_media import registered_media
 from segdata.review.served_media import open_picture, serve_media
@@ -132,3 +132,14 @@ def test_operators_that_list_the_disk_or_run_models_are_refused() -> None:
     assert may_run("@segdata/review/judge") and may_run("@voxel51/operators/save_view")
     for name in ("operators/list_files", "operators/download_file", "panels/init_similarity_run", "io/export_samples"):
         assert not may_run(f"@voxel51/{name}")
+
+
+def test_fiftyone_measures_registered_pictures_alone(tmp_path: Path) -> None:
+    async def measure(path: str, is_video: bool) -> dict[str, Any]:
+        return {"path": path}
+
+    read = only_registered(measure, {"/a.png": "/real/a.png"})
+    assert asyncio.run(read("/a.png", False)) == {"path": "/real/a.png"}
+    for path, is_video in (("/etc/hostname", False), ("/a.png", True)):
+        with pytest.raises(PermissionError):
+            asyncio.run(read(path, is_video))
