@@ -221,8 +221,7 @@ def _check_version(program: MongodProgram) -> Check:
         "review",
         "warning",
         f"FiftyOne with mongod {version}: {'; '.join(faults)}",
-        "nobody but you can connect, since segdata's mongod listens on a private Unix socket alone; to have none of "
-        "these, put a newer mongod on the PATH: segdata takes the newest that can open the database",
+        "only you can connect to segdata's mongod (on a private Unix socket); segdata takes a newer one from the PATH",
     )
 
 

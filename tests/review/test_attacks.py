@@ -201,7 +201,7 @@ def test_another_user_of_the_machine_reaches_neither_the_app_nor_the_database(op
         ("GET", "/?token=guess"),
     ]
     asked = {"uid": NOBODY, "port": opened.port, "socket": str(opened.socket), "root": str(opened.root)}
-    asked |= {"database": str(opened.socket.parent), "token": opened.token, "requests": requests}
+    asked |= {"database": str(opened.root / "review" / "mongo"), "token": opened.token, "requests": requests}
     call = [sys.executable, "-I", "-c", AS_NOBODY]
     done = subprocess.run(call, input=json.dumps(asked), capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from segdata.review.limits import may_run, only_registered
-from segdata.review.overlays import overlay_paths
+from segdata.review.overlays import NAMES, overlay_paths
+from segdata.review.recipe import ReviewRecipe
 from segdata.review.registered_media import registered_media
 from segdata.review.served_media import open_picture, serve_media
 
@@ -126,6 +127,26 @@ def test_a_format_that_browsers_do_not_know_is_served_by_its_copy_alone(mined: A
     row = mined.written[name]
     assert str(workspace.root / "review" / "pictures" / f"{row['image_sha256']}.jpg") in files
     assert str(workspace.resolve("data/a.tiff")) not in files
+
+
+def test_all_that_the_dataset_shows_is_registered_also_after_the_overlays_size_changed(
+    fiftyone: Any, mined: Any
+) -> None:
+    from segdata.review import run
+    from segdata.review.dataset import open_dataset
+
+    context, root = mined.context(), mined.workspace.root
+    chosen = run._choose(context, run.Asked())
+    dataset = open_dataset("registered", root, own=True)
+    changed = []
+    for overlay_px in (640, 64, 64):
+        synced = run._synchronise(context, ReviewRecipe(overlay_px=overlay_px), chosen, dataset)
+        changed.append(synced.changed)
+        shown = dataset.values(["filepath", *(f"{name}.mask_path" for name in NAMES)])
+        files = registered_media(mined.workspace, root / "review", set(dataset.values("sample_id")), overlay_px)
+        assert {path for column in shown for path in column} == set(files) and len(files) == 4 * 4
+        assert {media(files, path)[0] for path in files} == {200}
+    assert changed == [0, 4, 0]
 
 
 def test_operators_that_list_the_disk_or_run_models_are_refused() -> None:
