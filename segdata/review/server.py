@@ -80,13 +80,13 @@ def serve(handle: int) -> None:
     from segdata.review.guard import guarded
     from segdata.review.limits import limit_fiftyone
 
+    # In a database of the user's own, FiftyOne would tidy away what others left unsaved.
+    atexit.unregister(database._delete_non_persistent_datasets_if_allowed)
     line = sys.stdin.buffer.readline()
     if not line:
         return
     threading.Thread(target=_end_with_parent, daemon=True).start()
     access = Access(**json.loads(line))
-    # In a database of the user's own, FiftyOne would tidy away what others left unsaved.
-    atexit.unregister(database._delete_non_persistent_datasets_if_allowed)
     set_port(access.port)
     limit_fiftyone(access.files)
     config = Config()

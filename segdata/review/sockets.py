@@ -21,8 +21,8 @@ _LONGEST = 100
 def private_socket(folder: Path) -> Iterator[Path]:
     """The path of a Unix socket that nobody else can reach; it is removed at the end.
 
-    It lies in the folder itself, or, where its path would be too long, the folder is not this user's alone or the disk
-    takes no sockets, in a new private folder among the temporary files.
+    It lies in the folder itself if it can: its path is short enough and of plain characters, the folder is this user's
+    alone, and the disk takes sockets. Else it lies in a new private folder among the temporary files.
 
     Args:
         folder: of mode 0700.
@@ -91,8 +91,8 @@ def _is_private(folder: Path) -> bool:
 
 
 def _takes_sockets(path: Path) -> bool:
-    """Found out by making one: some file systems have none."""
-    if len(os.fsencode(path)) > _LONGEST:
+    """Found out by making one: some file systems have none. mongod takes a comma for the end of an address."""
+    if len(os.fsencode(path)) > _LONGEST or "," in str(path) or not str(path).isascii():
         return False
     remove_socket(path, path.parent)  # left by a killed process that had this number
     with socket.socket(socket.AF_UNIX) as probe:

@@ -223,14 +223,15 @@ def test_the_browser_gets_a_file_of_this_user_alone_and_not_the_token(opened: Op
 def test_the_database_that_the_app_changed_names_no_file(opened: Opened) -> None:
     import pymongo
 
-    assert opened.ask("GET", f"/media?filepath={opened.picture}")[0] == 200
+    other = opened.root / "data" / "0_matte.png"  # a picture, but none of the dataset
+    assert other.is_file() and opened.ask("GET", f"/media?filepath={opened.picture}")[0] == 200
     with pymongo.MongoClient(socket_uri(opened.socket)) as client:  # type: ignore[var-annotated]  # of whatever documents
         (name,) = [name for name in client["fiftyone"].list_collection_names() if name.startswith("samples.")]
         before = client["fiftyone"][name].find_one()
         assert before is not None
-        client["fiftyone"][name].update_one({"_id": before["_id"]}, {"$set": {"filepath": "/etc/hostname"}})
+        client["fiftyone"][name].update_one({"_id": before["_id"]}, {"$set": {"filepath": str(other)}})
         try:
-            assert opened.ask("GET", "/media?filepath=/etc/hostname")[0] == 404
+            assert opened.ask("GET", f"/media?filepath={other}")[0] == 404
         finally:
             client["fiftyone"][name].replace_one({"_id": before["_id"]}, before)
         dataset = client["fiftyone"]["datasets"].find_one()["_id"]

@@ -95,12 +95,13 @@ def test_what_an_older_segdata_left_running_on_a_tcp_port_is_ended_or_respected(
         left.wait()
 
 
-def test_where_the_workspaces_path_is_too_long_the_socket_is_in_a_private_temporary_folder(
-    mongod: Path, tmp_path: Path
+@pytest.mark.parametrize("name", ["long" * 25, "a,b", "portr\u00e4ts"])
+def test_where_no_address_takes_the_workspaces_path_the_socket_is_in_a_private_temporary_folder(
+    mongod: Path, tmp_path: Path, name: str
 ) -> None:
     import pymongo
 
-    place = Place(tmp_path, tmp_path / ("long" * 25) / "mongo", None, own=True)
+    place = Place(tmp_path, tmp_path / name / "mongo", None, own=True)
     with open_database(place) as uri:
         socket_path = Path(json.loads(place.address_file.read_text())["socket"])
         assert socket_path.parent.parent == Path(tempfile.gettempdir())
