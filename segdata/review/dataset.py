@@ -23,6 +23,8 @@ Row = dict[str, Any]
 
 MARK = "segdata"
 """The key of a dataset's `info` that says it is ours, and which workspace's."""
+OVERLAY_PX = "overlay_px"
+"""The key of the mark that says of which size the overlays are: their file names depend on it."""
 BATCH = 500
 
 

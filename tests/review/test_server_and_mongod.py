@@ -1,12 +1,12 @@
-"""The guard before the App's server, and a message with a remedy for each way in which a review can't begin."""
+"""The private socket of the database, and a message with a remedy for each way in which a review can't begin."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,50 +17,7 @@ from segdata.errors import DataError, UsageError
 from segdata.review.environment import ADDRESS, Place, free_port, place_of, require_free_port, require_mongod
 from segdata.review.guest import require_our_version
 from segdata.review.mongod import is_alive, open_database
-from segdata.review.server import guarded
-
-HEADERS = [(b"content-type", b"text/html"), (b"content-length", b"99")]
-PAGE = b'<head><link rel="preload" href="https://fonts.googleapis.com/css2" as="font"></head>'
-
-
-def asked(host: str, origin: str | None = None, kind: str = "http") -> list[dict[str, Any]]:
-    """What the guard answers, before a server that would hand out a page with an outside font."""
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-        await send({"type": "http.response.body", "body": PAGE[:20], "more_body": True})
-        await send({"type": "http.response.body", "body": PAGE[20:]})
-
-    sent: list[dict[str, Any]] = []
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    headers = [(b"host", host.encode())] + ([(b"origin", origin.encode())] if origin else [])
-    asyncio.run(guarded(app, 5151)({"type": kind, "headers": headers}, None, send))
-    return sent
-
-
-def test_the_page_is_told_to_fetch_from_here_alone_and_names_no_outside_font() -> None:
-    start, body = asked("127.0.0.1:5151", "http://127.0.0.1:5151")
-    headers = dict(start["headers"])
-    assert body["body"] == b"<head></head>" and headers[b"content-length"] == b"13"
-    policy = headers[b"content-security-policy"].decode()
-    assert policy.startswith("default-src 'self'") and "http" not in policy
-
-
-@pytest.mark.parametrize(
-    ("host", "origin"),
-    [
-        ("evil.example:5151", None),  # a name that somebody made point to 127.0.0.1
-        ("127.0.0.1:5151", "http://evil.example"),  # a page that is open beside it
-        ("127.0.0.1:5151", "null"),
-        ("127.0.0.1:8080", None),
-    ],
-)
-def test_other_hosts_and_pages_are_refused(host: str, origin: str | None) -> None:
-    assert asked(host, origin)[0]["status"] == 403
-    assert asked(host, origin, kind="websocket") == [{"type": "websocket.close", "code": 1008}]
+from segdata.review.sockets import private_socket
 
 
 def test_a_taken_port_is_named_with_another_one() -> None:
@@ -103,19 +60,78 @@ def test_an_open_database_is_joined_or_refused_and_a_dead_owners_is_taken_over(m
     place = Place(tmp_path, tmp_path / "mongo", None, own=True)
     with open_database(place) as uri:
         with open_database(place, join=True) as joined:
-            assert joined == uri and uri.startswith(f"mongodb://{ADDRESS}:")
+            assert joined == uri and uri.startswith("mongodb://%2F") and uri.endswith(".sock")
         with pytest.raises(UsageError, match=rf"open already, in process {os.getpid()}.*--pull works beside it"):
             open_database(place).__enter__()
         known = json.loads(place.address_file.read_text())
-        assert {one.laddr.ip for one in psutil.Process(known["mongod"]).net_connections()} == {ADDRESS}
+        assert psutil.Process(known["mongod"]).net_connections(kind="inet") == [], "mongod has no TCP port"
+        assert Path(known["socket"]).parent == place.database and place.database.stat().st_mode & 0o777 == 0o700
         # As a review that was killed leaves it: its mongod runs on, and nobody owns it.
         ended = subprocess.Popen(["true"])
         ended.wait()
         place.address_file.write_text(json.dumps({**known, "owner": ended.pid}))
         with open_database(place) as taken_over:
-            assert taken_over.startswith(f"mongodb://{ADDRESS}:")
+            assert taken_over.endswith(".sock")
             assert not is_alive(known["mongod"])
-    assert not place.address_file.exists()
+    assert not place.address_file.exists() and list(place.database.glob("*.sock")) == []
+
+
+def test_what_an_older_segdata_left_running_on_a_tcp_port_is_ended_or_respected(mongod: Path, tmp_path: Path) -> None:
+    place = Place(tmp_path, tmp_path / "mongo", None, own=True)
+    place.database.mkdir()
+    port, ended = free_port(), subprocess.Popen(["true"])
+    ended.wait()
+    command = [mongod, "--dbpath", place.database, "--logpath", tmp_path / "log", "--bind_ip", ADDRESS, "--port", port]
+    left = subprocess.Popen([str(word) for word in (*command, "--nounixsocket")], stdout=subprocess.DEVNULL)
+    try:
+        place.address_file.write_text(json.dumps({"owner": os.getpid(), "mongod": left.pid, "port": port}))
+        with pytest.raises(UsageError, match="open already"):
+            open_database(place, join=True).__enter__()
+        place.address_file.write_text(json.dumps({"owner": ended.pid, "mongod": left.pid, "port": port}))
+        with open_database(place) as uri:
+            assert uri.endswith(".sock") and left.poll() is not None
+    finally:
+        left.kill()
+        left.wait()
+
+
+@pytest.mark.parametrize("name", ["long" * 25, "a,b", "portr\u00e4ts"])
+def test_where_no_address_takes_the_workspaces_path_the_socket_is_in_a_private_temporary_folder(
+    mongod: Path, tmp_path: Path, name: str
+) -> None:
+    import pymongo
+
+    place = Place(tmp_path, tmp_path / name / "mongo", None, own=True)
+    with open_database(place) as uri:
+        socket_path = Path(json.loads(place.address_file.read_text())["socket"])
+        assert socket_path.parent.parent == Path(tempfile.gettempdir())
+        assert socket_path.parent.stat().st_mode & 0o777 == 0o700 and len(str(socket_path)) <= 100
+        with pymongo.MongoClient(uri) as client:  # type: ignore[var-annotated]  # of whatever documents
+            assert client.admin.command("ping")["ok"] == 1
+    assert not socket_path.parent.exists()
+
+
+def test_a_folder_that_others_may_enter_never_holds_the_socket(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with private_socket(tmp_path) as path:
+        assert path.parent != tmp_path and path.parent.stat().st_mode & 0o777 == 0o700
+    tmp_path.chmod(0o700)
+    with private_socket(tmp_path) as path:
+        assert path.parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_newer_mongod_that_refuses_the_database_gives_way_to_the_next(
+    mongod: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = tmp_path / "newer"
+    newer.write_text(f"#!/bin/sh\necho 'UPGRADE PROBLEM' >> {tmp_path}/mongo/log/mongo.log\nexit 62\n")
+    newer.chmod(0o755)
+    monkeypatch.setattr("segdata.review.mongod.require_mongods", lambda folder: [newer, mongod])
+    place = Place(tmp_path, tmp_path / "mongo", None, own=True)
+    with open_database(place):
+        running = psutil.Process(json.loads(place.address_file.read_text())["mongod"])
+        assert running.cmdline()[0] == str(mongod)
 
 
 def test_a_database_of_another_fiftyone_is_left_as_it_is(mongod: Path, tmp_path: Path) -> None:
@@ -157,6 +173,6 @@ def test_a_mongod_that_does_not_start_is_explained(
     failing.write_text(f"#!/bin/sh\necho '{log}' >> {tmp_path}/mongo/log/mongo.log\nexit 14\n")
     failing.chmod(0o755)
     monkeypatch.setattr("segdata.review.mongod.require_fiftyone", lambda: tmp_path)
-    monkeypatch.setattr("segdata.review.mongod.require_mongod", lambda folder: failing)
+    monkeypatch.setattr("segdata.review.mongod.require_mongods", lambda folder: [failing])
     with pytest.raises(error, match=told), open_database(Place(tmp_path, tmp_path / "mongo", None, own)):
         pass
