@@ -91,7 +91,7 @@ def test_a_clipped_polygon_shows_what_pycocotools_shows_of_the_whole_one(points:
     flat = [value for point in points for value in point]
     whole = coco.decode(coco.frPyObjects([flat], *SIZE))[:, :, 0] > 0
     different = drawn(Polygon(np.array(points))) != whole
-    # pycocotools rounds coordinates to fifths of a pixel, those of cuts too: only pixels that an edge crosses may differ
+    # pycocotools rounds coordinates to fifths of a pixel, those of cuts too: pixels that an edge crosses may differ
     assert (distances_to_outline(points, different) < 0.5).all()
 
 
