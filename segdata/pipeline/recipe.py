@@ -137,7 +137,6 @@ class Recipe(BaseModel):
 
     seed: int = Field(default=0, ge=0, lt=2**31, description="decides every draw")
     catalog: CatalogRecipe = CatalogRecipe()
-    query: QueryRecipe = QueryRecipe()
     sources: tuple[SourceRecipe, ...] = ()
     model: ModelRecipe = ModelRecipe()
     fuse: FuseRecipe = FuseRecipe()
@@ -148,6 +147,7 @@ class Recipe(BaseModel):
     review: ReviewRecipe = ReviewRecipe()
     report: ReportRecipe = ReportRecipe()
     loop: LoopRecipe = LoopRecipe()
+    query: QueryRecipe = QueryRecipe()
     ablation: tuple[AblationRow, ...] = ()
 
     @model_validator(mode="after")
