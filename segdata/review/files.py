@@ -57,12 +57,12 @@ def _csv_rows(text: str, path: Path, names: Collection[str]) -> list[tuple[int, 
     # Spreadsheets differ in what they put between cells; the header has it, and nothing else of its kind.
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    if "sample_id" not in (reader.fieldnames or ()) or "verdict" not in (reader.fieldnames or ()):
-        raise DataError(f"{path}: the first line must name the columns, sample_id and verdict among them")
     try:
+        if not {"sample_id", "verdict"} <= set(reader.fieldnames or ()):
+            raise DataError(f"{path}: the first line must name the columns, sample_id and verdict among them")
         return [(reader.line_num, _plain(row, names)) for row in reader]
     except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num}: {error}") from error
+        raise DataError(f"{path}: line {reader.reader.line_num}: {error}") from error
 
 
 def _plain(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _judgement(row: Mapping[str, Any], where: str, reviewer: str) -> Judgement:
         value = row.get(name)
         if value is None or value == "":
             return None
-        if not isinstance(value, str) or len(value) > _LONGEST:
+        if not isinstance(value, str) or len(value) > _LONGEST or not _is_text(value):
             raise DataError(f"{where}: {name} is no text, or too long")
         return value
 
@@ -92,6 +92,15 @@ def _judgement(row: Mapping[str, Any], where: str, reviewer: str) -> Judgement:
     known = next((one for one in VERDICTS if one == verdict), None)
     hashes = text("image_sha256"), text("alpha_sha256")
     return Judgement(name, *hashes, known, text("reviewer") or reviewer, _moment(text("at"), where), text("note"))
+
+
+def _is_text(value: str) -> bool:
+    """Whether a table can keep it: JSON can spell half a character, such as \"\\ud800\"."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _moment(value: str | None, where: str) -> datetime:
