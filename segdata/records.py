@@ -5,6 +5,7 @@ Arrows of the data path: a *reader* yields `Candidate`s, a worker turns each int
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,8 @@ class Candidate(NamedTuple):
         alpha_index: the alpha's file is a label map, and this class is the person; None where it holds alpha itself.
         group_id: the subject or shoot, where known.
         licence: the source's licence.
+        root: the source's folder, its links resolved: files below it are read without leaving it. None reads them as
+            they are named.
     """
 
     dataset: str
@@ -71,11 +74,14 @@ class Candidate(NamedTuple):
     alpha_index: int | None = None
     group_id: str | None = None
     licence: str = ""
+    root: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A candidate that can't become a sample, and why. One row per (dataset, path).
+
+    Path and detail are made printable: a file's name may be any bytes, and tables, JSON and terminals take only text.
 
     Attributes:
         dataset: the source's name in the recipe.
@@ -92,10 +98,16 @@ class Reject:
     detail: str
     stamps: Stamps | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", printable(self.path))
+        object.__setattr__(self, "detail", printable(self.detail))
+
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
     """A picture that is merely unwanted (has_person, no_annotations, other_supercategory): counted, not rejected.
+
+    Its path is made printable, as that of a `Reject`.
 
     Attributes:
         dataset: the source's name in the recipe.
@@ -110,6 +122,10 @@ class Filtered:
     reason: str
     stamps: Stamps | None = None
     there: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.path.isascii():  # a COCO tree has 100,000 of these
+            object.__setattr__(self, "path", printable(self.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +150,31 @@ class Progress:
 
 
 ProgressCallback = Callable[[Progress], None]
+
+
+def printable(text: str) -> str:
+    """Text that every table, JSON file and terminal takes: bytes that are not UTF-8, and lone surrogates, are escaped.
+
+    >>> printable("caf\\udce9.jpg")
+    'caf\\\\xe9.jpg'
+    """
+    if is_text(text):
+        return text
+    try:
+        return os.fsencode(text).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # a lone surrogate, as JSON can spell it
+        return text.encode("utf-8", "backslashreplace").decode()
+
+
+def is_text(path: str) -> bool:
+    """Whether a path can be written as UTF-8: the name of a file may be any bytes."""
+    if path.isascii():
+        return True
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def ignore_progress(progress: Progress) -> None:

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from segdata.catalog import damage
 from segdata.errors import CatalogError
+from segdata.records import is_text, printable
 from segdata.storage.files import make_folder, remedy_for, sync_file, sync_folder
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ def check_place(path: Path) -> None:
         CatalogError: delta-rs would look elsewhere (what looks like an escaped letter, it unescapes once too often), or
             would open a table and then neither append nor delete (it makes a URL of the name, which then is none).
     """
+    if not is_text(str(path.resolve())):
+        raise CatalogError(
+            f"{printable(str(path))}: no catalog can lie under a name that is not UTF-8; rename that folder"
+        )
     if found := _NO_NAME.search(str(path.resolve())):
         raise CatalogError(f"{path}: no catalog can lie under a name with {found[0]!r} in it; rename that folder")
 

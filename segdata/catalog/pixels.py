@@ -7,7 +7,8 @@ read it: nobody has to know where a sample came from.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from segdata.errors import PixelError
 from segdata.imaging.alpha_fit import fit_alpha
 from segdata.imaging.arrays import Alpha, Image
 from segdata.imaging.decode import DecodeError, decode_alpha, decode_image
+from segdata.imaging.headers import Format, read_header
 from segdata.records import MAX_PIXELS
-from segdata.storage.files import read_bytes
+from segdata.storage.files import read_bytes, sha256_of
 
 
 def read_image_of(workspace: Workspace, row: Mapping[str, Any]) -> Image:
@@ -28,10 +30,7 @@ def read_image_of(workspace: Workspace, row: Mapping[str, Any]) -> Image:
         PixelError: It can't be decoded; the message names the sample and the file.
     """
     path = workspace.resolve(row["image_uri"])
-    try:
-        return decode_image(read_bytes(path), _most_pixels(row))
-    except DecodeError as error:
-        raise _undecodable(row, str(path), error) from error
+    return _decode_image(row, path, read_bytes(path))
 
 
 def read_alpha_of(workspace: Workspace, row: Mapping[str, Any]) -> Alpha:
@@ -44,13 +43,36 @@ def read_alpha_of(workspace: Workspace, row: Mapping[str, Any]) -> Alpha:
     if row["alpha_uri"] is None:
         return np.zeros((row["height"], row["width"]), np.uint8)
     path = workspace.resolve(row["alpha_uri"])
+    return _decode_alpha(row, path, read_bytes(path))
+
+
+def read_unchanged_image(workspace: Workspace, row: Mapping[str, Any]) -> tuple[bytes, Format]:
+    """The bytes of a sample's image, for a copy that leaves the workspace: nothing but what was ingested.
+
+    Returns:
+        The bytes, and the format that they have.
+
+    Raises:
+        StorageError: The file can't be read.
+        PixelError: It is not the file that was ingested, or no picture; the message names the sample and the file.
+    """
+    path, data = _read_unchanged(workspace, row, "image")
     try:
-        index, channel = row.get("alpha_index"), row["alpha_channel"]
-        alpha = decode_alpha(read_bytes(path), channel, _most_pixels(row), index=index)
-        fitted = row.get("alpha_fit") == "resize"
-        return fit_alpha(alpha, (row["height"], row["width"]), "resize") if fitted else alpha
+        return data, read_header(data, "unreadable_image").format
     except DecodeError as error:
-        raise _undecodable(row, str(path), error) from error
+        raise _undecodable(row, path, error) from error
+
+
+def read_unchanged_alpha(workspace: Workspace, row: Mapping[str, Any]) -> Alpha:
+    """As `read_alpha_of`, of the file that was ingested and no other.
+
+    Raises:
+        StorageError: The file can't be read.
+        PixelError: It is not the file that was ingested, or can't be decoded.
+    """
+    if row["alpha_uri"] is None:
+        return np.zeros((row["height"], row["width"]), np.uint8)
+    return _decode_alpha(row, *_read_unchanged(workspace, row, "alpha"))
 
 
 def read_pair(workspace: Workspace, row: Mapping[str, Any]) -> tuple[Image, Alpha]:
@@ -68,10 +90,36 @@ def read_pair(workspace: Workspace, row: Mapping[str, Any]) -> tuple[Image, Alph
     return image, alpha
 
 
+def _read_unchanged(
+    workspace: Workspace, row: Mapping[str, Any], part: Literal["image", "alpha"]
+) -> tuple[Path, bytes]:
+    path = workspace.resolve(row[f"{part}_uri"])
+    data = read_bytes(path)
+    if sha256_of(data) != row[f"{part}_sha256"]:
+        raise PixelError(f"{row['sample_id']}: {path}: not the file that was ingested; run segdata ingest")
+    return path, data
+
+
+def _decode_image(row: Mapping[str, Any], path: Path, data: bytes) -> Image:
+    try:
+        return decode_image(data, _most_pixels(row))
+    except DecodeError as error:
+        raise _undecodable(row, path, error) from error
+
+
+def _decode_alpha(row: Mapping[str, Any], path: Path, data: bytes) -> Alpha:
+    try:
+        alpha = decode_alpha(data, row["alpha_channel"], _most_pixels(row), index=row.get("alpha_index"))
+        fitted = row.get("alpha_fit") == "resize"
+        return fit_alpha(alpha, (row["height"], row["width"]), "resize") if fitted else alpha
+    except DecodeError as error:
+        raise _undecodable(row, path, error) from error
+
+
 def _most_pixels(row: Mapping[str, Any]) -> int:
     """What ingest took is taken again, also where its source allowed more than usual."""
     return max(MAX_PIXELS, (row.get("width") or 0) * (row.get("height") or 0))
 
 
-def _undecodable(row: Mapping[str, Any], path: str, error: DecodeError) -> PixelError:
+def _undecodable(row: Mapping[str, Any], path: Path, error: DecodeError) -> PixelError:
     return PixelError(f"{row['sample_id']}: {path}: {error}; mend or remove the file, then run segdata ingest")

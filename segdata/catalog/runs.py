@@ -17,6 +17,7 @@ from typing import Any
 
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.tables import Catalog
+from segdata.records import printable
 
 _PACKAGES = (
     "segdata",
@@ -92,7 +93,7 @@ def finish(catalog: Catalog, run: OpenRun, status: str, result: Mapping[str, Any
         **run.row,
         "status": status,
         "result": json.dumps(result, default=str),
-        "error": error,
+        "error": None if error is None else printable(error),  # it may name a file whose name is not UTF-8
         "finished_at": finished,
         "seconds": seconds,
     }

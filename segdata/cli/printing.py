@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from segdata.records import printable
+
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Exactly one JSON object on stdout."""
@@ -17,13 +19,13 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: times as ISO 8601, bytes as hex, no NaN.
+    """A value as JSON has it: times as ISO 8601, bytes as hex, no NaN, names of files that are not UTF-8 escaped.
 
     >>> plain({"a": float("nan"), "b": b"\\x01"})
     {'a': None, 'b': '01'}
     """
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {printable(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -32,7 +34,7 @@ def plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, bytes):
         return value.hex()
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+    return value if value is None or isinstance(value, int | float | bool) else printable(str(value))
 
 
 def say(line: str = "") -> None:
@@ -51,7 +53,9 @@ def defused(text: str) -> str:
     >>> defused("a\\x1b[31mb")
     'a\\\\x1b[31mb'
     """
-    return "".join(c if c in "\n\t" or (c.isprintable() and c != "\x7f") else f"\\x{ord(c):02x}" for c in text)
+    return "".join(
+        c if c in "\n\t" or (c.isprintable() and c != "\x7f") else f"\\x{ord(c):02x}" for c in printable(text)
+    )
 
 
 def say_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -20,11 +20,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from segdata.catalog.pixels import read_alpha_of
+from segdata.catalog.pixels import read_unchanged_alpha, read_unchanged_image
 from segdata.catalog.purging import quoted_in
 from segdata.catalog.verdicts import of_reviewers
 from segdata.catalog.workspace import RunContext
-from segdata.errors import StorageError, TooFewSamplesError, UsageError
+from segdata.errors import DataError, TooFewSamplesError, UsageError
 from segdata.imaging.arrays import Mask
 from segdata.records import LABEL_CUT, Progress
 
@@ -32,6 +32,8 @@ Row = dict[str, Any]
 RepairFormat = Literal["folder", "coco", "cvat"]
 MANIFEST = "segdata.json"
 FORMAT = "segdata repair 1"
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+"""Names that a picture keeps; another name, such as `.html`, could make a program run it."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def run(context: RunContext, out: Path, file_format: str, selection: str | None,
         for count, row in enumerate(rows, 1):
             try:
                 written.append(_write_sample(context, row, out, file_format))
-            except (StorageError, ValueError) as error:
+            except DataError as error:
                 failed.append((str(row["sample_id"]), str(error)))
             context.progress(Progress("export", "repair", count, len(rows), "samples"))
         _write_lists(out, file_format, written)
@@ -145,15 +147,18 @@ def _choose(context: RunContext, selection: str | None, where: str | None) -> li
 
 
 def _write_sample(context: RunContext, row: Row, out: Path, file_format: str) -> tuple[Row, Mask]:
-    """The photograph, and in a folder the mask; the sample's line of the manifest, and its mask."""
-    from segdata.imaging.encode import encode_png
-    from segdata.storage.files import atomic_write, read_bytes
+    """The photograph, and in a folder the mask; the sample's line of the manifest, and its mask.
 
-    source = context.workspace.resolve(row["image_uri"])
-    name = _file_name(row["sample_id"])
-    alpha = read_alpha_of(context.workspace, row)
-    image = f"images/{name}{source.suffix.lower()}"
-    atomic_write(out / image, read_bytes(source))
+    The folder goes to other people: nothing is copied but what was ingested and is a picture.
+    """
+    from segdata.imaging.encode import encode_png
+    from segdata.storage.files import atomic_write
+
+    data, kind = read_unchanged_image(context.workspace, row)
+    alpha = read_unchanged_alpha(context.workspace, row)
+    name, suffix = _file_name(row["sample_id"]), Path(row["image_uri"]).suffix.lower()
+    image = f"images/{name}{suffix if suffix in _SUFFIXES else f'.{kind.lower()}'}"
+    atomic_write(out / image, data)
     line = {
         "sample_id": row["sample_id"],
         "image": image,

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from segdata.errors import SourceError
-from segdata.ingest.reading import Found, Picture, Tree, fault_of, printable, require_folders
+from segdata.ingest.reading import Found, Picture, Tree, fault_of, require_folders
 from segdata.ingest.recipe import SourceRecipe
 from segdata.records import HAS_PERSON, Filtered, Reject
+from segdata.storage.files import read_steady
 
 LICENCE = "each photo its own Creative Commons licence"
 _PREFIX = "instances_"
@@ -82,9 +83,9 @@ def _read_annotations(tree: Tree, root: Path, file: Path, source: SourceRecipe) 
     for number, entry in sorted(enumerate(told.images), key=_by_id):
         text = entry.get("file_name") if isinstance(entry, dict) else None
         fault = fault_of(text) if isinstance(text, str) else "is missing"
-        where = printable(f"{folder}/{text if isinstance(text, str) else f'entry {number}'}")
+        where = f"{folder}/{text if isinstance(text, str) else f'entry {number}'}"
         if fault:
-            yield Reject(source.name, where, "unsafe_path", f"file_name {printable(repr(text)[:200])} {fault}")
+            yield Reject(source.name, where, "unsafe_path", f"file_name {repr(text)[:200]} {fault}")
             continue
         path = posixpath.normpath(f"{folder}/{text}")
         unwanted = "listed_twice" if path in seen else _unwanted(told, entry, source.supercategories)
@@ -126,14 +127,13 @@ def _load(file: Path, dataset: str) -> _Annotations:
         SourceError: It is no JSON, or not what COCO's files are.
     """
     try:
-        with file.open(encoding="utf-8") as opened:
-            told = json.load(opened, object_pairs_hook=lambda pairs: {key: one for key, one in pairs if key in _KEPT})
+        told = json.loads(read_steady(file)[0].decode("utf-8"), object_pairs_hook=_kept)
         if not isinstance(told, dict):
             raise TypeError("not an object")
         images, annotations, categories = (told[key] for key in ("images", "annotations", "categories"))
         if not (isinstance(images, list) and isinstance(annotations, list) and isinstance(categories, list)):
             raise TypeError("images, annotations and categories should be lists")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
         raise SourceError(
             f"source {dataset}: {file}: not COCO annotations ({type(error).__name__}: {error}); unpack them again"
         ) from error
@@ -155,6 +155,10 @@ def _load(file: Path, dataset: str) -> _Annotations:
         if isinstance(licences, list)
         else {},
     )
+
+
+def _kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value for key, value in pairs if key in _KEPT}
 
 
 def _id(entry: Any, key: str) -> int | str | None:

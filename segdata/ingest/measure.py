@@ -15,6 +15,7 @@ from segdata.imaging.phash import phash_of
 from segdata.metrics.labels import measure_label
 from segdata.records import MAX_PIXELS, AlphaFit, Candidate, Filtered, Reject, RejectReason, Stamps
 from segdata.storage.files import read_steady, sha256_of
+from segdata.storage.root import LeavesRootError, Root
 
 Row = dict[str, Any]
 STAMP_COLUMNS = ("image_size", "image_mtime_ns", "alpha_size", "alpha_mtime_ns")
@@ -45,22 +46,26 @@ class _File(NamedTuple):
     mtime_ns: int | None = None
 
 
-def measure(candidate: Candidate, reading: Reading | None = None) -> Row | Reject | Filtered:
+def measure(candidate: Candidate, reading: Reading | None = None, root: Root | None = None) -> Row | Reject | Filtered:
     """Read both files of a candidate and measure it.
 
     Args:
         candidate: from a reader.
         reading: how its source wants files read.
+        root: the candidate's root, opened once for all candidates of a source; opened here by default. A file below it
+            is never read through a link that leaves it.
 
     Returns:
         The columns of `samples` that come from the pixels, the bytes and the file system, and the image's `thumbnail`;
         or why it can't be a sample, or why nobody wants it.
     """
     reading = reading or Reading()
+    if root is None and candidate.root is not None:
+        root = Root(candidate.root)
     stamps: Stamps | None = None
     try:
-        image_file = _read(candidate.image, "unreadable_image")
-        alpha_file = _read(candidate.alpha, "unreadable_alpha")
+        image_file = _read(candidate.image, "unreadable_image", root)
+        alpha_file = _read(candidate.alpha, "unreadable_alpha", root)
         stamps = (image_file.size, image_file.mtime_ns, alpha_file.size, alpha_file.mtime_ns)
         image = decode_luma(image_file.data, reading.max_pixels)
         thumbnail = thumbnail_of(image)
@@ -92,11 +97,17 @@ def measure(candidate: Candidate, reading: Reading | None = None) -> Row | Rejec
     return row
 
 
-def _read(path: str | Path | None, damaged: RejectReason) -> _File:
+def _read(path: str | Path | None, damaged: RejectReason, root: Root | None) -> _File:
     if path is None:
         return _File()
+    inside = None if root is None else root.relative(path)  # a mended label lies outside: it is segdata's own file
     try:
-        data, found = read_steady(Path(path), _MOST_BYTES)
+        if root is None or inside is None:
+            data, found = read_steady(path, _MOST_BYTES)
+        else:
+            data, found = root.read(inside, _MOST_BYTES)
+    except LeavesRootError as error:
+        raise DecodeError("unsafe_path", str(error.strerror)) from error
     except OSError as error:
         reason: RejectReason = "too_large" if error.errno == errno.EFBIG else damaged
         raise DecodeError(reason, f"can't be read ({error.strerror})") from error

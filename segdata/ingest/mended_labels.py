@@ -11,6 +11,7 @@ from segdata.ingest.known import Known
 from segdata.ingest.measure import Reading, measure
 from segdata.ingest.reading import Found
 from segdata.records import Candidate, Filtered, Reject
+from segdata.storage.root import Root
 
 Row = dict[str, Any]
 Answer = Row | Reject | Filtered
@@ -22,13 +23,14 @@ class MendedLabels:
     Args:
         catalog: beside which they lie.
         samples: what it knows of the source, by sample_id.
+        root: of the source.
 
     Raises:
         CatalogError: The index of mended labels is damaged.
     """
 
-    def __init__(self, catalog: Catalog, samples: Mapping[str, Known]) -> None:
-        self._catalog, self._samples = catalog, samples
+    def __init__(self, catalog: Catalog, samples: Mapping[str, Known], root: Root) -> None:
+        self._catalog, self._samples, self._root = catalog, samples, root
         self._mends = mends_of(catalog)
         self._folder = folder_of(catalog)
         self._sources: dict[str, Candidate] = {}  # path -> the candidate with the source's own label
@@ -63,7 +65,7 @@ class MendedLabels:
         Returns:
             The candidate with the label that was measured, and what came of it.
         """
-        answer = measure(candidate, reading)
+        answer = measure(candidate, reading, self._root)
         if not self._mends:
             return candidate, answer
         if (source := self._sources.get(candidate.path)) is not None:
@@ -94,7 +96,7 @@ class MendedLabels:
         mend = self._mends[candidate.sample_id]
         if isinstance(answer, dict) and mend.is_of(answer["image_sha256"]):
             return candidate, answer
-        own = measure(source, reading)
+        own = measure(source, reading, self._root)
         there = isinstance(own, dict) and not mend.is_of(own["image_sha256"])
         if (
             not isinstance(answer, dict) and not there
@@ -111,7 +113,7 @@ class MendedLabels:
         if mend is None or (before is not None and before.status == "present" and before.hashes == hashes):
             return candidate, answer
         mended = self._mended(candidate, mend)
-        return mended, measure(mended, reading)
+        return mended, measure(mended, reading, self._root)
 
     def _mended(self, candidate: Candidate, mend: Mend) -> Candidate:
         return candidate._replace(alpha=f"{self._folder}/{mend.file}", alpha_channel=None, alpha_index=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from segdata.errors import SourceError
-from segdata.records import Candidate, Filtered, Reject
+from segdata.records import Candidate, Filtered, Reject, is_text, printable
 
 Found: TypeAlias = Candidate | Reject | Filtered
 
@@ -104,7 +104,7 @@ class Tree:
         """
         if image.leads_out or (alpha is not None and alpha.leads_out):
             return self._unsafe(image.path, "a link that leaves the root")
-        if not (_is_text(image.path) and (alpha is None or _is_text(alpha.path))):
+        if not (is_text(image.path) and (alpha is None or is_text(alpha.path))):
             return self._unsafe(image.path, "a name that is not UTF-8; rename it")
         return Candidate(
             dataset=self._dataset,
@@ -112,6 +112,7 @@ class Tree:
             path=image.path,
             image=f"{self._root}/{image.path}",
             alpha=None if alpha is None else f"{self._root}/{alpha.path}",
+            root=self._root,
             **columns,
         )
 
@@ -120,7 +121,7 @@ class Tree:
         self.refused.append(self._unsafe(path, detail))
 
     def _unsafe(self, path: str, detail: str) -> Reject:
-        return Reject(self._dataset, printable(path), "unsafe_path", detail)
+        return Reject(self._dataset, path, "unsafe_path", detail)
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
@@ -128,7 +129,7 @@ class Tree:
                 return sorted(entries, key=attrgetter("name"))
         except OSError as error:
             detail = f"a folder that can't be listed ({error.strerror})"
-            self.refused.append(Reject(self._dataset, printable(folder), "unreadable_image", detail))
+            self.refused.append(Reject(self._dataset, folder, "unreadable_image", detail))
             return []
 
     def _leads_out(self, path: str) -> bool:
@@ -155,21 +156,9 @@ def fault_of(path: str) -> str | None:
         return "leaves its folder" if path else "is empty"
     if "://" in path or "\\" in path or "\0" in path:
         return "is an address" if "://" in path else "is no path under a folder"
-    if len(path) > _LONGEST or not _is_text(path):
+    if len(path) > _LONGEST or not is_text(path):
         return "is longer than any path" if len(path) > _LONGEST else "is no text"
     return None
-
-
-def printable(path: str) -> str:
-    """A path that every table and terminal takes: bytes that are no UTF-8, and halves of characters, are spelt out.
-
-    >>> printable("caf\\udce9.jpg")
-    'caf\\\\xe9.jpg'
-    """
-    try:
-        return os.fsencode(path).decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # a lone surrogate, as JSON can spell it
-        return path.encode("utf-8", "backslashreplace").decode()
 
 
 def require_folders(root: Path, dataset: str, *names: str) -> None:
@@ -178,6 +167,8 @@ def require_folders(root: Path, dataset: str, *names: str) -> None:
     Raises:
         SourceError: It says what was looked for, what is there, and a folder below that looks right.
     """
+    if not is_text(str(root)):
+        raise SourceError(f"source {dataset}: root {printable(str(root))}: the path is not UTF-8; rename the folder")
     try:
         if not root.is_dir():
             raise SourceError(
@@ -194,13 +185,3 @@ def require_folders(root: Path, dataset: str, *names: str) -> None:
         raise SourceError(f"source {dataset}: root {root}: lacks {wanted}; {nested} has them: make that the root")
     there = ", ".join(f"{printable(child.name)}/" for child in children[:8]) or "no folders"
     raise SourceError(f"source {dataset}: root {root}: lacks {wanted}; it has {there}. Correct the root")
-
-
-def _is_text(path: str) -> bool:
-    if path.isascii():
-        return True
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -25,6 +25,7 @@ from segdata.ingest.reading import Found
 from segdata.ingest.recipe import SourceRecipe
 from segdata.ingest.renames import Vanished
 from segdata.records import Candidate, Filtered, Progress, Reject
+from segdata.storage.root import Root
 
 _SHARD = 2000
 _TOGETHER = 16  # pairs a thread takes at once: handing over a single one costs as much as hashing it
@@ -132,7 +133,8 @@ class _Ingest:
     def __init__(self, context: RunContext, source: SourceRecipe, options: IngestOptions) -> None:
         self._context, self._source = context, source
         self._before = read_before(context, source.name)
-        self._labels = MendedLabels(context.catalog, self._before.samples)
+        self._root = context.workspace.resolve(source.root).resolve()
+        self._labels = MendedLabels(context.catalog, self._before.samples, Root(self._root))
         self._rules = Rules(source, _namer(context), options.verify, complete=context.limit is None)
         self._counts: Counter[str] = Counter()
         self._forgotten: frozenset[str] = frozenset()
@@ -144,8 +146,7 @@ class _Ingest:
         """Find, read, commit, count."""
         context, source = self._context, self._source
         context.progress(Progress("ingest", source.name, 0, None, note="looking for files"))
-        root = context.workspace.resolve(source.root).resolve()
-        found = _limited(self._labels.put_in(READERS[source.reader_name](root, source)), context.limit)
+        found = _limited(self._labels.put_in(READERS[source.reader_name](self._root, source)), context.limit)
         with collecting_later():
             plan = plan_ingest(found, self._before, self._rules)
         self.rejects, self.filtered = dict(plan.rejects), dict(plan.filtered)

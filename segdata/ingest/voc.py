@@ -19,9 +19,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segdata.errors import SourceError
-from segdata.ingest.reading import Found, Tree, fault_of, printable, require_folders
+from segdata.ingest.reading import Found, Tree, fault_of, require_folders
 from segdata.ingest.recipe import SourceRecipe
 from segdata.records import Filtered, Reject, Split
+from segdata.storage.files import read_steady
 
 LICENCE = "PASCAL VOC: photos under Flickr's terms of use"
 PERSON = 15
@@ -43,10 +44,10 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     for name, split in sorted(splits.items()):
         image, label = images.get(name), maps.get(name)
         if fault := fault_of(name):
-            yield Reject(source.name, printable(f"{_IMAGES}/{name}.jpg"), "unsafe_path", f"a listed name {fault}")
+            yield Reject(source.name, f"{_IMAGES}/{name}.jpg", "unsafe_path", f"a listed name {fault}")
         elif image is None:
-            where = label.path if label else printable(f"{_IMAGES}/{name}.jpg")
-            yield Reject(source.name, where, "missing_image", f"no {printable(name)} in {_IMAGES}/")
+            where = label.path if label else f"{_IMAGES}/{name}.jpg"
+            yield Reject(source.name, where, "missing_image", f"no {name} in {_IMAGES}/")
         elif label is None:
             yield Reject(source.name, image.path, "missing_alpha", f"listed, and no {name} in {_MAPS}/")
         else:
@@ -70,7 +71,7 @@ def _listed(root: Path, dataset: str) -> dict[str, Split]:
         file = root / _LISTS / f"{name}.txt"
         if file.is_file():
             try:
-                lines = file.read_text(encoding="utf-8").splitlines()
+                lines = read_steady(file)[0].decode("utf-8").splitlines()
             except (OSError, UnicodeDecodeError) as error:
                 raise SourceError(f"source {dataset}: {file}: can't be read ({error}); unpack it again") from error
             splits |= {line.strip(): split for line in lines if line.strip()}

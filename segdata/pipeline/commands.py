@@ -16,6 +16,7 @@ from segdata.pipeline.jobs import Plan, refuse_leaks
 from segdata.pipeline.recipe import Recipe
 from segdata.pipeline.session import Record, Session
 from segdata.pipeline.training import Trained, train_version
+from segdata.records import is_text, printable
 
 if TYPE_CHECKING:
     from segdata.predict.pictures import PictureOptions
@@ -83,6 +84,8 @@ def choose_sources(recipe: Recipe, names: Sequence[str], root: str | None) -> li
     if root is not None and len(names) != 1:
         raise UsageError("ingest: --root goes with the name of one source: segdata ingest coco --root data/coco")
     if root is not None:
+        if not is_text(root):
+            raise UsageError(f"ingest: --root {printable(root)}: the path is not UTF-8; rename the folder")
         return [known[names[0]].model_copy(update={"root": root}) if names[0] in known else _new(names[0], root)]
     if unknown := [name for name in names if name not in known]:
         listed = ", ".join(known) or "none"

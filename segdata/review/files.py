@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 
 from segdata.catalog.verdicts import Judgement
 from segdata.errors import DataError
-from segdata.records import VERDICTS
+from segdata.records import VERDICTS, is_text
 from segdata.storage.files import read_bytes
+from segdata.storage.strict_json import parse_json
 
 FORMAT = "segdata verdicts 1"
 """What the JSON file says it is."""
@@ -42,8 +42,8 @@ def read_verdicts(path: Path, reviewer: str, names: Collection[str]) -> list[Jud
 
 def _json_rows(text: str, path: Path) -> list[tuple[int, Mapping[str, Any]]]:
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(text)
+    except ValueError as error:
         raise DataError(f"{path}: not JSON ({error}); save the page's verdicts again") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise DataError(f'{path}: no file of verdicts: "format" is not "{FORMAT}"')
@@ -58,7 +58,8 @@ def _csv_rows(text: str, path: Path, names: Collection[str]) -> list[tuple[int, 
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        if not {"sample_id", "verdict"} <= set(reader.fieldnames or ()):
+        names_of_columns = reader.fieldnames or ()
+        if "sample_id" not in names_of_columns or "verdict" not in names_of_columns:
             raise DataError(f"{path}: the first line must name the columns, sample_id and verdict among them")
         return [(reader.line_num, _plain(row, names)) for row in reader]
     except csv.Error as error:
@@ -80,7 +81,7 @@ def _judgement(row: Mapping[str, Any], where: str, reviewer: str) -> Judgement:
         value = row.get(name)
         if value is None or value == "":
             return None
-        if not isinstance(value, str) or len(value) > _LONGEST or not _is_text(value):
+        if not isinstance(value, str) or len(value) > _LONGEST or not is_text(value):
             raise DataError(f"{where}: {name} is no text, or too long")
         return value
 
@@ -92,15 +93,6 @@ def _judgement(row: Mapping[str, Any], where: str, reviewer: str) -> Judgement:
     known = next((one for one in VERDICTS if one == verdict), None)
     hashes = text("image_sha256"), text("alpha_sha256")
     return Judgement(name, *hashes, known, text("reviewer") or reviewer, _moment(text("at"), where), text("note"))
-
-
-def _is_text(value: str) -> bool:
-    """Whether a table can keep it: JSON can spell half a character, such as \"\\ud800\"."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _moment(value: str | None, where: str) -> datetime:

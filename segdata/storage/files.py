@@ -27,22 +27,25 @@ def read_bytes(path: Path) -> bytes:
         raise StorageError(f"{path}: can't be read ({_reason(error)}); check that it exists and is readable") from error
 
 
-def read_steady(path: Path, most: int | None = None) -> tuple[bytes, os.stat_result]:
+def read_steady(path: Path | str, most: int | None = None, folder: int | None = None) -> tuple[bytes, os.stat_result]:
     """All bytes of a regular file, as they were at one moment, and what the file system says of them.
 
     A file that somebody writes meanwhile is read once more. A FIFO or a device, which would be waited for without
     end, is refused.
 
     Args:
-        path: links are followed.
+        path: links are followed, unless a folder is given.
         most: refuse a file of more bytes before reading it.
+        folder: the descriptor of an open folder. The path is then a name in it, and a link is refused (ELOOP).
 
     Raises:
         OSError: It can't be read, is no regular file, is too large (errno EFBIG), or changes as often as it is read.
     """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if folder is None else os.O_NOFOLLOW)
     for _ in range(2):
-        _refuse_irregular(path.stat())  # before opening it: opening a device may do something
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        # before opening it: opening a device may do something
+        _refuse_irregular(os.stat(path, dir_fd=folder, follow_symlinks=folder is None))  # no dir_fd there
+        handle = os.open(path, flags, dir_fd=folder)
         with os.fdopen(handle, "rb", buffering=0) as file:
             before = os.fstat(handle)
             _refuse_irregular(before)
@@ -56,6 +59,8 @@ def read_steady(path: Path, most: int | None = None) -> tuple[bytes, os.stat_res
 
 
 def _refuse_irregular(found: os.stat_result) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if not stat.S_ISREG(found.st_mode):
         kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe, socket or device"
         raise OSError(errno.EINVAL, f"{kind}, and no file")

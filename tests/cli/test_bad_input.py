@@ -261,3 +261,27 @@ def test_kill_9_in_an_ingest_loses_nothing(
     assert answer.code == 0, answer.err
     sql = "SELECT sample_id, image_sha256, split FROM samples ORDER BY sample_id"
     assert segdata("query", sql, "--json", cwd=folder).json == segdata("query", sql, "--json", cwd=ingested).json
+
+
+def test_names_that_are_not_utf8_are_told_in_letters(segdata: Run, ingested: Path, tmp_path: Path) -> None:
+    latin1 = os.fsdecode(b"caf\xe9")
+    answer = segdata("init", latin1, cwd=tmp_path)
+    assert answer.code == 3
+    assert "caf\\xe9: no catalog can lie under a name that is not UTF-8; rename that folder" in answer.err
+    answer = segdata("ingest", "folder", "--root", latin1, "--dry-run", "--json", cwd=ingested)
+    assert answer.json["error"]["message"] == "ingest: --root caf\\xe9: the path is not UTF-8; rename the folder"
+    (tmp_path / "link").symlink_to(tmp_path / latin1)
+    (tmp_path / latin1).mkdir()
+    answer = segdata("ingest", "folder", "--root", tmp_path / "link", "--dry-run", "--json", cwd=ingested)
+    assert answer.code == 3
+    assert "caf\\xe9: the path is not UTF-8; rename the folder" in answer.json["error"]["message"]
+
+
+def test_a_message_about_a_name_that_is_not_utf8_reaches_the_journal(segdata: Run, workspace: Path) -> None:
+    shutil.rmtree(workspace.parent / "none", ignore_errors=True)
+    folder = os.fsdecode(b"caf\xe9")
+    answer = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
+    assert answer.code == 3, answer.err
+    assert "caf\\xe9" in answer.json["error"]["message"]
+    runs = segdata("query", "SELECT error FROM runs WHERE status = 'failed'", "--json", cwd=workspace)
+    assert [row["error"] for row in runs.json["rows"]] == [answer.json["error"]["message"]]

@@ -19,9 +19,14 @@ from pycocotools import mask as coco
 from segdata.catalog.mends import mends_of
 from segdata.catalog.pixels import read_alpha_of
 from segdata.catalog.schemas import rows_to_table
-from segdata.catalog.workspace import open_workspace
-from segdata.export.repair import cvat_rle
-from segdata.ingest.mended import _draw_runs
+from segdata.catalog.tables import Catalog
+from segdata.catalog.workspace import RunContext, Workspace, open_workspace
+from segdata.export.repair import cvat_rle, run
+from segdata.ingest.annotations.cvat import read_cvat
+from segdata.ingest.annotations.images import draw_label
+from segdata.ingest.recipe import SourceRecipe
+from segdata.ingest.run import run as ingest
+from segdata.storage.files import sha256_of
 
 Box = tuple[slice, slice]
 BOX, WIDER = (slice(10, 60), slice(20, 90)), (slice(5, 70), slice(10, 100))
@@ -107,14 +112,68 @@ def test_a_damaged_folder_and_a_path_that_leaves_it_are_refused(workspace: Path,
     assert "leaves its folder" in answer.json["mended"]["skipped"][0]["reason"], answer.err
 
 
-def test_a_mask_that_leaves_its_image_is_refused_whatever_size_it_claims() -> None:
-    label = np.zeros((4, 4), np.uint8)
-    for told in (
-        {"left": "3", "top": "0", "width": "2", "height": "1", "rle": "0, 2"},
-        {"left": "0", "top": "0", "width": "100000", "height": "100000", "rle": "0, 10000000000"},
-    ):
-        with pytest.raises(ValueError, match="leaves the image"):
-            _draw_runs(label, told)
+@pytest.fixture
+def three(tmp_path: Path) -> RunContext:
+    """Three samples, ingested."""
+    for number in range(3):
+        random = np.random.default_rng(number)
+        for folder, shape in (("images", (40, 30, 3)), ("masks", (40, 30))):
+            (tmp_path / "data" / folder).mkdir(parents=True, exist_ok=True)
+            pixels = random.integers(0, 255, shape, dtype=np.uint8)
+            cv2.imwrite(str(tmp_path / "data" / folder / f"{number}.png"), pixels)
+    context = RunContext(Workspace(tmp_path, Catalog(tmp_path / "catalog")), "run")
+    ingest(context, [SourceRecipe(name="mine", reader="folder", root="data")])
+    return context
+
+
+def rewrite(context: RunContext, name: str, **columns: Any) -> None:
+    """As somebody would who edits the catalog."""
+    (row,) = context.catalog.read("samples", where=f"sample_id = '{name}'").to_pylist()
+    context.catalog.merge("samples", rows_to_table("samples", [{**row, **columns}]))
+
+
+@pytest.mark.parametrize("kind", ["folder", "coco", "cvat"])
+@pytest.mark.parametrize("hashes", ["left", "edited"])
+@pytest.mark.parametrize("part", ["image", "alpha"])
+def test_nothing_but_ingested_pictures_is_copied_for_others(
+    three: RunContext, tmp_path: Path, kind: str, hashes: str, part: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"root:x:0:0:a password\n" * 100)
+    edited = {f"{part}_sha256": sha256_of(secret.read_bytes())} if hashes == "edited" else {}
+    rewrite(three, "mine/images/1", **{f"{part}_uri": str(secret), **edited})
+    result = run(three, tmp_path / "out", kind, None, "true")
+    ((name, reason),) = result.failed
+    assert (result.samples, name) == (2, "mine/images/1")
+    told = "not the file that was ingested; run segdata ingest" if hashes == "left" else "no picture at all"
+    assert told in reason
+    assert result.to_json()["failed"] == [{"sample_id": name, "reason": reason}]
+    out = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert out
+    assert not any(b"password" in path.read_bytes() for path in out)
+    assert "mine/images/1" not in (tmp_path / "out" / "segdata.json").read_text()
+
+
+def test_a_picture_that_changed_or_became_a_link_to_another_is_not_copied(three: RunContext, tmp_path: Path) -> None:
+    private = tmp_path / "private.png"
+    cv2.imwrite(str(private), np.full((40, 30, 3), 7, np.uint8))
+    for name in ("0", "1"):
+        (tmp_path / "data" / "images" / f"{name}.png").unlink()
+    (tmp_path / "data" / "images" / "0.png").write_bytes(private.read_bytes())
+    (tmp_path / "data" / "images" / "1.png").symlink_to(private)
+    result = run(three, tmp_path / "out", "folder", None, "true")
+    assert [name for name, _ in result.failed] == ["mine/images/0", "mine/images/1"]
+    assert result.samples == 1
+    assert private.read_bytes() not in [path.read_bytes() for path in (tmp_path / "out").rglob("*.png")]
+
+
+def test_a_picture_with_the_name_of_a_page_leaves_under_that_of_a_picture(three: RunContext, tmp_path: Path) -> None:
+    page = tmp_path / "data" / "page.html"
+    (tmp_path / "data" / "images" / "1.png").rename(page)
+    rewrite(three, "mine/images/1", image_uri=str(page))
+    assert run(three, tmp_path / "out", "folder", None, "true").samples == 3
+    assert (tmp_path / "out" / "images" / "mine" / "images" / "1.png").read_bytes() == page.read_bytes()
+    assert not list((tmp_path / "out").rglob("*.html"))
 
 
 def test_nothing_to_repair_says_so(workspace: Path, segdata: Any, tmp_path: Path) -> None:
@@ -126,6 +185,8 @@ def test_nothing_to_repair_says_so(workspace: Path, segdata: Any, tmp_path: Path
 def test_any_mask_is_the_same_after_cvats_runs(height: int, width: int, bits: int) -> None:
     mask = np.array([bits >> place & 1 for place in range(height * width)], bool).reshape(height, width)
     if mask.any():
-        label = np.zeros(mask.shape, np.uint8)
-        _draw_runs(label, cvat_rle(mask))
-        assert np.array_equal(label > 0, mask)
+        attributes = " ".join(f'{name}="{value}"' for name, value in cvat_rle(mask).items())
+        (image,) = read_cvat(
+            f'<a><image name="i" width="{width}" height="{height}"><mask {attributes}/></image></a>'.encode()
+        ).values()
+        assert np.array_equal(draw_label(image, (height, width)) > 0, mask)

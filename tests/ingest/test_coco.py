@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,32 @@ def test_what_is_no_annotation_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "annotations" / "instances_val2017.json").write_text(text)
     with pytest.raises(SourceError, match=r"instances_val2017\.json: not COCO annotations"):
         told(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" * 200_000,
+        b'{"images": [' + b'{"a":' * 100_000,
+        b'{"images": [], "annotations": [], "categories": [' + b"1" * 5000 + b"]}",
+        b"\xff\xfe{\x00",
+        b"",
+        b"7",
+    ],
+)
+def test_annotations_that_no_program_should_have_written_are_refused_with_a_message(
+    tmp_path: Path, data: bytes
+) -> None:
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "val2017").mkdir()
+    (tmp_path / "annotations" / "instances_val2017.json").write_bytes(data)
+    with pytest.raises(SourceError, match=r"instances_val2017\.json: not COCO annotations"):
+        list(read(tmp_path, SourceRecipe(name="coco", root=str(tmp_path))))
+
+
+def test_annotations_that_are_a_pipe_are_refused_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "val2017").mkdir()
+    os.mkfifo(tmp_path / "annotations" / "instances_val2017.json")
+    with pytest.raises(SourceError, match="a pipe, socket or device"):
+        list(read(tmp_path, SourceRecipe(name="coco", root=str(tmp_path))))

@@ -12,12 +12,16 @@ import cv2
 import numpy as np
 import pytest
 
+from segdata.catalog.tables import Catalog
+from segdata.catalog.workspace import RunContext, Workspace
 from segdata.errors import SourceError
 from segdata.ingest.measure import measure
 from segdata.ingest.readers import READERS
 from segdata.ingest.reading import Found
 from segdata.ingest.recipe import READER_NAMES, SourceRecipe
+from segdata.ingest.run import run
 from segdata.records import Candidate, Reject
+from segdata.storage.root import Root
 
 
 @dataclass(frozen=True)
@@ -234,14 +238,41 @@ def test_a_link_to_a_folder_is_refused_and_ends_no_walk_in_a_circle(reader: str,
     assert [(one.path, one.reason) for one in refused] == [(circle, "unsafe_path")]
 
 
+def rename_to_latin1(tree: Path, place: str) -> None:
+    path = tree / place
+    path.rename(os.fsdecode(os.fsencode(path).replace(b"00001", b"caf\xe9")))
+
+
 def test_a_name_that_is_not_utf8_is_refused_in_letters(reader: str, layout: Layout, tree: Path) -> None:
     if reader in ("coco", "voc"):
         pytest.skip("reads the names that its lists give, which are UTF-8")
     for place in (layout.image("00001"), layout.label("00001") if layout.label else ""):
-        path = tree / place
-        path.rename(os.fsdecode(os.fsencode(path).replace(b"00001", b"caf\xe9")))
+        rename_to_latin1(tree, place)
     refused = [one for one in read(reader, tree) if isinstance(one, Reject)]
     assert [(one.path, one.reason) for one in refused] == [(layout.image("caf\\xe9"), "unsafe_path")]
+
+
+@pytest.mark.parametrize("lacks", ["image", "label"])
+def test_a_name_that_is_not_utf8_without_its_other_half_ends_no_ingest(
+    reader: str, layout: Layout, tree: Path, tmp_path: Path, lacks: str
+) -> None:
+    if lacks == "image" and layout.label is None:
+        pytest.skip("backgrounds have no labels")
+    present, absent = layout.image("00001"), layout.label("00001") if layout.label else None
+    if lacks == "image":
+        present, absent = str(absent), present
+    if absent is not None:
+        (tree / absent).unlink()
+    rename_to_latin1(tree, present)
+    context = RunContext(Workspace(tmp_path, Catalog(tmp_path / "catalog")), "run")
+    source = SourceRecipe(name="mine", reader=reader, root=str(tree))  # type: ignore[arg-type]  # names of readers
+    result = run(context, [source])
+    assert result.sources["mine"].added == len(NAMES) - 1
+    written = {row["path"] for row in context.catalog.read("rejects").to_pylist()}
+    lists_names = reader in ("coco", "voc")  # these look up the name that their lists give, and miss it
+    expected = present if not lists_names else layout.image("00001")
+    assert written == {expected if lists_names else expected.replace("00001", "caf\\xe9")}
+    json.dumps(result.to_json()).encode()
 
 
 def test_an_image_without_its_label_is_rejected_under_its_own_path(reader: str, layout: Layout, tree: Path) -> None:
@@ -257,3 +288,33 @@ def test_a_label_without_its_image_is_rejected(reader: str, layout: Layout, tree
     refused = [one for one in read(reader, tree) if isinstance(one, Reject)]
     expected = layout.label("00001") if layout.label else layout.image("00001")
     assert [(one.path, one.reason) for one in refused] == [(expected, "missing_image")]
+
+
+@pytest.mark.parametrize("part", ["image", "label"])
+@pytest.mark.parametrize("replaced", ["file", "folder", "top folder"])
+def test_what_becomes_a_link_out_of_the_root_after_the_walk_is_not_read(
+    reader: str, layout: Layout, tree: Path, tmp_path: Path, part: str, replaced: str
+) -> None:
+    if part == "label" and layout.label is None:
+        pytest.skip("backgrounds have no labels")
+    candidates = [one for one in read(reader, tree) if isinstance(one, Candidate)]
+    root = Root(candidates[0].root or "")
+    place = layout.image("00002") if part == "image" or layout.label is None else layout.label("00002")
+    links = {"file": tree / place, "folder": (tree / place).parent, "top folder": tree / place.partition("/")[0]}
+    link = links[replaced]
+    link.symlink_to(link.rename(tmp_path / "secret"))
+    answers = {one.path: measure(one, root=root) for one in candidates}
+    refused = answers[layout.image("00002")]
+    assert isinstance(refused, Reject)
+    assert (refused.reason, refused.detail, refused.stamps) == ("unsafe_path", "a link that leaves the root", None)
+    if replaced == "file":
+        assert not any(isinstance(answer, Reject) for path, answer in answers.items() if path != refused.path)
+
+
+def test_a_link_that_stays_in_the_root_is_read(reader: str, layout: Layout, tree: Path) -> None:
+    place, top = tree / layout.image("00002"), layout.image("00001").partition("/")[0]
+    place.symlink_to(place.rename(tree / "kept.jpg"))
+    (tree / top).symlink_to((tree / top).rename(tree / "moved"))
+    candidates = [one for one in read(reader, tree) if isinstance(one, Candidate)]
+    assert [one.path for one in candidates] == [layout.image(name) for name in NAMES]
+    assert not any(isinstance(measure(one), Reject) for one in candidates)

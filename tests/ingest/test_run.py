@@ -26,6 +26,7 @@ from segdata.cli.working import show_ingest
 from segdata.errors import SourceError
 from segdata.ingest.recipe import SourceRecipe
 from segdata.ingest.run import IngestOptions, IngestResult, run
+from segdata.storage.root import Root
 
 SOURCE = SourceRecipe(name="mine", reader="folder", root="data")
 
@@ -338,11 +339,11 @@ def test_a_file_that_may_not_be_read_is_rejected(context: RunContext, tmp_path: 
 def test_what_could_not_be_opened_is_tried_again_though_no_byte_changed(
     context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: Path, most: int | None = None) -> Any:
+    def refuse(root: Root, path: str, most: int | None = None) -> Any:
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patched:
-        patched.setattr("segdata.ingest.measure.read_steady", refuse)
+        patched.setattr(Root, "read", refuse)
         found = ingest(context)
     assert found.rejects == {"unreadable_image": 3}
     assert found.decoded == 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 from PIL import Image as Pillow
 
 from segdata.catalog.workspace import RunContext, open_workspace
+from segdata.cli.printing import print_json
 from segdata.drawn.portrait import draw_portrait
 from segdata.errors import DataError, UsageError
 from segdata.imaging.decode import read_image
@@ -117,6 +121,19 @@ def test_bad_photos_are_told_and_the_others_go_on(predict: Any, photos: Path, tm
     none = predict(PictureOptions(), tmp_path / "a.jpg")
     with pytest.raises(DataError, match=r"no photo could be used \(1 failed\)"):
         check_any(none)
+
+
+def test_a_photo_whose_name_is_not_utf8_is_predicted_and_told_in_letters(
+    predict: Any, photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = (tmp_path / os.fsdecode(name) for name in (b"caf\xe9.png", b"\xff\xfe.jpg"))
+    shutil.copy(photos / "p2.png", good)
+    bad.write_bytes(b"junk")
+    result = predict(PictureOptions(), good, bad)
+    assert result.written == 1
+    assert (tmp_path / "out" / os.fsdecode(b"caf\xe9.png")).is_file()
+    print_json(result.to_json())
+    assert json.loads(capfd.readouterr().out)["failed"][0]["path"] == f"{tmp_path}/\\xff\\xfe.jpg"
 
 
 def test_several_people_get_no_identity_photo() -> None:

@@ -89,3 +89,33 @@ def test_another_file_is_refused(tmp_path: Path, text: str, name: str, told: str
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.json: can't be read"):
         read_verdicts(tmp_path / "nowhere.json", "kim", set())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 200_000,
+        '{"format": "segdata verdicts 1", "verdicts": ' + "[" * 200_000,
+        '{"format": "segdata verdicts 1", "verdicts": [{"sample_id": NaN}]}',
+        '{"format": "segdata verdicts 1", "verdicts": [], "verdicts": []}',
+        '{"format": "segdata verdicts 1", "verdicts": [' + "1" * 5000 + "]}",
+    ],
+)
+def test_json_that_no_program_should_have_written_is_refused_with_a_message(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match=r"v\.json: not JSON \(\w.*\); save the page's verdicts again"):
+        read_verdicts(written(tmp_path, text, "v.json"), "kim", set())
+
+
+@pytest.mark.parametrize("name", ["sample_id", "note", "reviewer", "image_sha256"])
+def test_half_a_character_is_refused(tmp_path: Path, name: str) -> None:
+    row = {"sample_id": "p/1", "verdict": "hard", "at": NINE, name: "\ud800"}
+    with pytest.raises(DataError, match=f"verdict 1: {name} is no text"):
+        read_verdicts(as_json(tmp_path, row), "kim", set())
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 200_000, '"' + "a" * 200_000, "\0", HEAD + "p/1," + "a" * 200_000, HEAD.replace(",", ",\0")]
+)
+def test_a_csv_that_can_not_be_read_is_refused_with_a_message(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match=r"v\.csv: \w"):
+        read_verdicts(written(tmp_path, text), "kim", set())
