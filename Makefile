@@ -22,6 +22,9 @@ PIP_AUDIT := pip-audit==2.10.1
 AUDIT := $(MADE)/$(PIP_AUDIT)
 ADVISORIES := https://pypi.org/pypi
 comma := ,
+# FUZZ_TARGETS="png recipes" fuzzes these alone; each starts from what earlier calls left in .fuzz/.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 # A file of tests on each core, up to 8: what the tests of one file share is made once.
 AT_ONCE := -n logical --maxprocesses 8 --dist loadfile
 
@@ -67,7 +70,7 @@ announce:
 		echo "To decline: Ctrl-C, and make SYSTEM_PACKAGES=no $(MAKECMDGOALS)"; \
 	fi
 
-.PHONY: help install demo test check format stress bench docs audit clean
+.PHONY: help install demo test check format stress fuzz bench docs audit clean
 
 help:
 	@echo "make demo     draw portraits, train, mine, retrain, and write a page to look at (minutes, on a CPU)"
@@ -75,6 +78,7 @@ help:
 	@echo "make check    format, lint, types, import floors: what a commit must pass"
 	@echo "make format   put the format right"
 	@echo "make stress   kills, races, many repetitions: too long for every run"
+	@echo "make fuzz     change input files at random and look for crashes; FUZZ_SECONDS=60 for each of FUZZ_TARGETS"
 	@echo "make bench    the scripts behind reports/benchmarks.md"
 	@echo "make docs     build the documentation into site/"
 	@echo "make audit    known vulnerabilities in the packages of constraints.txt, as pypi.org knows them"
@@ -122,6 +126,9 @@ stress: $(MADE)/install $(MADE)/mongod $(MADE)/strace
 	@echo
 	@echo "Passed: the stress tests counted above."
 
+fuzz: $(MADE)/install
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
 bench: $(MADE)/install
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 	@echo
@@ -153,7 +160,7 @@ $(MADE)/strace: | announce
 	@touch $@
 
 clean:
-	rm -rf $(DEMO) $(MADE) site dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(DEMO) $(MADE) .fuzz site dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@echo "The virtual environment is left: rm -r $(VENV) removes it too."
 
 $(VENV)/pyvenv.cfg: | announce

@@ -24,7 +24,7 @@ from segdata.imaging.arrays import Alpha, Image, Luma
 from segdata.imaging.headers import DecodeError, Header, read_header
 from segdata.imaging.label_maps import from_label_map, palette_alpha
 from segdata.imaging.orientation import orientation_in, upright
-from segdata.imaging.png import decode_plain_png
+from segdata.imaging.png import check_rows, decode_plain_png
 from segdata.records import MAX_PIXELS, RejectReason
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ def _alpha(data: bytes, channel: int | None, max_pixels: int, index: int | None)
         values = _one_channel(_jpeg(header, "GRAY" if header.channels == 1 else "RGB", damaged), channel)
     elif header.format == "PNG" and header.bits == 16 and header.channels > 1:
         # Pillow keeps the upper byte alone, which of a matte of 0 and 1 leaves nothing.
+        check_rows(header, damaged)
         pixels = cv2.imdecode(np.frombuffer(header.pixels, np.uint8), cv2.IMREAD_UNCHANGED)
         if pixels is None:
             raise DecodeError(damaged, "a damaged PNG file")
@@ -231,7 +232,7 @@ def _open(header: Header, max_pixels: int, damaged: RejectReason) -> Pillow.Imag
     there is a line of libtiff's own about a compressed TIFF that is damaged.
 
     Raises:
-        DecodeError: More pixels than `max_pixels`, an animation, or a TIFF that was cut short.
+        DecodeError: More pixels than `max_pixels`, an animation, or a PNG or TIFF that was cut short.
     """
     _quieten()
     picture: Any = _plugin(header)(io.BytesIO(header.pixels))
@@ -243,6 +244,8 @@ def _open(header: Header, max_pixels: int, damaged: RejectReason) -> Pillow.Imag
         raise DecodeError("unsupported_format", f"an animated {header.format}; keep one of its frames")
     if header.format == "TIFF":
         _check_strips(picture.tag_v2, len(header.pixels), damaged)
+    if header.format == "PNG":
+        check_rows(header, damaged)
     picture.load()
     loaded: Pillow.Image = picture
     return loaded

@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segdata.errors import CheckpointError, StorageError
 from segdata.storage.files import make_folder_beside, sync_folder
+from segdata.storage.toml import TomlError, read_toml
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 WEIGHTS, SPEC, CARD, TRAINING = "weights.safetensors", "model.toml", "CARD.md", "training.parquet"
 BACKGROUNDS = "backgrounds.parquet"
+
+
+_Mean = Annotated[float, Field(ge=-1000, le=1000)]
+_Std = Annotated[float, Field(ge=0.001, le=1000)]  # 0 would divide by it
 
 
 class ModelSpec(BaseModel):
@@ -55,8 +59,8 @@ class ModelSpec(BaseModel):
     fusion_channels: int = Field(default=128, ge=1, le=4096)
     input_hw: tuple[int, int] = (224, 224)
     resize: Literal["stretch", "keep"] = "stretch"
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    mean: tuple[_Mean, _Mean, _Mean] = (0.485, 0.456, 0.406)
+    std: tuple[_Std, _Std, _Std] = (0.229, 0.224, 0.225)
     flip: bool = False
     upsample: Literal["linear", "guided"] = "linear"
 
@@ -69,10 +73,10 @@ def read_spec(folder: Path) -> ModelSpec:
     """
     path = folder / SPEC
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = read_toml(path)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: missing; a model folder has one, see models/bisenet_lite0") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, TomlError) as error:
         raise CheckpointError(f"{path}: can't be read ({error})") from error
     try:
         spec = ModelSpec.model_validate(document)

@@ -6,9 +6,9 @@ An option of the command line beats `--set`, which beats the TOML, which beats t
 from __future__ import annotations
 
 import difflib
-import tomllib
 import types
 import typing
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,11 @@ from segdata.ingest.recipe import SourceRecipe
 from segdata.mine.recipe import MineRecipe
 from segdata.report.recipe import ReportRecipe
 from segdata.review.recipe import ReviewRecipe
+from segdata.storage.toml import TomlError, parse_toml, read_toml
 from segdata.train.recipe import TrainRecipe
+
+_LONGEST_SHOWN = 200  # characters of a wrong value, in a message
+_MOST_MISTAKES = 50  # in one message
 
 
 class CatalogRecipe(BaseModel):
@@ -112,7 +116,7 @@ class LoopRecipe(BaseModel):
 class AblationRow(BaseModel):
     """`[[ablation]]`: one line of the ablation's table."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(min_length=1, description="how the table calls it")
     set: dict[str, str | float | int | bool] = Field(
@@ -152,8 +156,8 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Recipe:
-        names = [source.name for source in self.sources]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
+        names = Counter(source.name for source in self.sources)
+        if twice := sorted(name for name, count in names.items() if count > 1):
             raise ValueError(
                 f"sources: two are named {twice[0]!r}; sample ids begin with the name, so each needs its own"
             )
@@ -199,14 +203,12 @@ def load_recipe(path: Path, name: str, sets: Sequence[str] = (), options: Mappin
         RecipeError: `file: dotted.key: what is wrong; what would be right`, a line for each mistake.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        document = read_toml(path)
     except FileNotFoundError as error:
         raise RecipeError(f"{name}: no such recipe; segdata init writes pipelines/portrait.toml") from error
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{name}: can't be read ({error})") from error
-    try:
-        document: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except TomlError as error:
         raise RecipeError(f"{name}: not TOML: {error}") from error
     for assignment in sets:
         key, value = _parse_assignment(assignment)
@@ -226,7 +228,11 @@ def parse_recipe(document: Mapping[str, Any], name: str) -> Recipe:
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
-        raise RecipeError("\n".join(_explain(name, mistake) for mistake in error.errors())) from error
+        mistakes = error.errors()
+        lines = [_explain(name, mistake) for mistake in mistakes[:_MOST_MISTAKES]]
+        if len(mistakes) > _MOST_MISTAKES:
+            lines.append(f"{name}: {len(mistakes) - _MOST_MISTAKES:,} more mistakes; correct these first")
+        raise RecipeError("\n".join(lines)) from error
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any], name: str) -> Recipe:
@@ -246,8 +252,8 @@ def _parse_assignment(assignment: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise UsageError(f"--set {assignment}: write it as key=value, such as --set train.epochs=20")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = parse_toml(f"value = {text}")["value"]
+    except TomlError:
         value = text.strip()
     return key.strip(), value
 
@@ -271,7 +277,7 @@ def _assign(document: dict[str, Any], dotted: str, value: Any, origin: str) -> N
 def _explain(name: str, mistake: Mapping[str, Any]) -> str:
     location = [part for part in mistake["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
     key = ".".join(str(part) for part in location)
-    where = f"{name}: {key}" if key else name
+    where = f"{name}: {key[:_LONGEST_SHOWN]}" if key else name
     if mistake["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
         section = f"[{'.'.join(str(part) for part in location[:-1])}]" if len(location) > 1 else "a recipe"
@@ -281,7 +287,14 @@ def _explain(name: str, mistake: Mapping[str, Any]) -> str:
     if mistake["type"] == "missing":
         return f"{where}: missing; give it a value"
     message = str(mistake["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message[0].lower()}{message[1:]}; got {mistake['input']!r}" if key else f"{where}: {message}"
+    return (
+        f"{where}: {message[0].lower()}{message[1:]}; got {_shown(mistake['input'])}" if key else f"{where}: {message}"
+    )
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def _known_keys(location: Iterable[Any]) -> list[str]:

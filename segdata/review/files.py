@@ -63,7 +63,7 @@ def _csv_rows(text: str, path: Path, names: Collection[str]) -> list[tuple[int, 
             raise DataError(f"{path}: the first line must name the columns, sample_id and verdict among them")
         return [(reader.line_num, _plain(row, names)) for row in reader]
     except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num}: {error}") from error
+        raise DataError(f"{path}: line {reader.reader.line_num}: {error}") from error
 
 
 def _plain(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

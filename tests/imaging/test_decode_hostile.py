@@ -206,6 +206,47 @@ def test_pixels_that_do_not_fill_a_png_are_noticed() -> None:
         assert refusal(png(96, 64, data)) == "unreadable_image"
 
 
+KINDS = {  # name -> bits, colour type and channels
+    "grey": (8, 0, 1),
+    "rgb": (8, 2, 3),
+    "rgba": (8, 6, 4),
+    "palette": (8, 3, 1),
+    "two colours": (1, 3, 1),
+    "black and white": (1, 0, 1),
+    "grey of 16 bit": (16, 0, 1),
+    "rgb of 16 bit": (16, 2, 3),
+    "rgba of 16 bit": (16, 6, 4),
+}
+
+
+@pytest.mark.parametrize(("bits", "colour", "channels"), KINDS.values(), ids=KINDS)
+def test_a_png_of_whole_rows_that_lacks_the_last_is_no_picture(bits: int, colour: int, channels: int) -> None:
+    row = bytes(1 + (96 * bits * channels + 7) // 8)
+    whole = png(96, 64, zlib.compress(row * 64), bits, colour)
+    if colour == 3:
+        whole = whole[:33] + chunk(b"PLTE", b"\0\0\0\xff\xff\xff") + whole[33:]
+    cut = whole[: whole.index(b"IDAT") - 4] + chunk(b"IDAT", zlib.compress(row * 63)) + chunk(b"IEND", b"")
+    assert decode_image(whole).shape == (64, 96, 3)
+    assert decode_alpha(whole, None).shape == (64, 96)
+    for decode in (decode_image, lambda data: decode_alpha(data, None)):
+        with pytest.raises(DecodeError, match="ends before its last row"):
+            decode(cut)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 5), (3, 3), (5, 1), (8, 8), (9, 17), (96, 64)])
+def test_an_interlaced_png_is_whole_with_the_last_row_of_its_last_pass(width: int, height: int) -> None:
+    picture = SMOOTH[:height, :width, 0]
+    passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    rows = [b"\0" + row.tobytes() for x, y, dx, dy in passes for row in picture[y::dy, x::dx] if row.size]
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 1))
+
+    def interlaced(data: bytes) -> bytes:
+        return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+    assert (decode_image(interlaced(b"".join(rows)))[:, :, 0] == picture).all()
+    assert refusal(interlaced(b"".join(rows[:-1]))) == "unreadable_image"
+
+
 SEEDS = [
     BASELINE,
     PROGRESSIVE,

@@ -74,12 +74,25 @@ def test_a_source_is_set_by_its_name(tmp_path: Path) -> None:
             '[[sources]]\nname = "a"\nroot = "y"\nreader = "folder"',
             "pipelines/portrait.toml: sources: two are named 'a'",
         ),
+        pytest.param("a = " + "[" * 5000, "portrait.toml: not TOML: nested deeper than 32 levels", id="nested"),
+        pytest.param("seed = 0x" + "f" * 5000, "not TOML: seed: an integer of more than 64 bits", id="long integer"),
+        pytest.param("a" + ".a" * 16_000 + " = 1", "nested deeper than 32 levels", id="long key"),
+        ('[[ablation]]\nname = "x"\nset = { "train.lr" = nan }', "input should be a finite number; got nan"),
+        pytest.param("seed = '" + "x" * 5000 + "'", "got '" + "x" * 199 + "...", id="long value"),
     ],
 )
 def test_a_mistake_is_located(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(RecipeError) as caught:
         load_recipe(write(tmp_path, text), NAME)
     assert message in str(caught.value)
+
+
+def test_of_thousands_of_mistakes_the_first_are_told(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, "".join(f"{'key' * 500}{number} = 1\n" for number in range(500))), NAME)
+    lines = str(caught.value).splitlines()
+    assert lines[50:] == ["pipelines/portrait.toml: 450 more mistakes; correct these first"]
+    assert max(map(len, lines)) < 500
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:

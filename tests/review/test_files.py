@@ -59,6 +59,8 @@ def test_the_apostrophe_before_a_formula_is_taken_away_again(tmp_path: Path) -> 
             r"verdict 2: at is .* a time like",
         ),
         ({"sample_id": 7, "verdict": "hard", "at": NINE}, r"verdict 2: sample_id is no text"),
+        ({"sample_id": "\ud800", "verdict": "hard", "at": NINE}, r"verdict 2: sample_id is no text"),
+        ({"sample_id": "p/1", "note": "\udfff", "verdict": "hard", "at": NINE}, r"verdict 2: note is no text"),
     ],
 )
 def test_a_mistake_is_located(tmp_path: Path, row: dict[str, object], told: str) -> None:
@@ -75,6 +77,8 @@ def test_a_mistake_is_located(tmp_path: Path, row: dict[str, object], told: str)
         ('{"verdicts": []}', "v.json", "no file of verdicts"),
         (f'{{"format": "{FORMAT}", "verdicts": [1]}}', "v.json", "no list of objects"),
         ("a,b\n1,2\n", "v.csv", "the first line must name the columns"),
+        pytest.param("sample_id,verdict," + "a" * 200_000, "v.csv", "line 1: field larger than", id="long header"),
+        pytest.param(f"sample_id,verdict\n{'a' * 200_000},hard", "v.csv", "line 2: field larger than", id="long cell"),
     ],
 )
 def test_another_file_is_refused(tmp_path: Path, text: str, name: str, told: str) -> None:
