@@ -28,7 +28,7 @@ from segdata.storage.files import read_bytes, sync_folder
 KEY_FILE = "forgotten.key"
 """The key's file in the workspace: 64 hexadecimal digits, for its owner alone."""
 PLAIN_ROWS = "status = 'forgotten' AND NOT regexp_full_match(sample_id, 'forgotten/[0-9a-f]{64}')"
-"""Rows of `samples` that are marked and still carry their id: of a call that was cut off, or of segdata before 0.2."""
+"""Rows of `samples` that are marked and still carry their id: of a call that was cut off, or of an earlier segdata."""
 _KEY_BYTES = 32
 _WORD = re.compile(r"[^\s'\",;:()]+")
 
