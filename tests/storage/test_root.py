@@ -7,6 +7,7 @@ import gc
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +74,23 @@ def test_a_link_that_changes_between_its_resolution_and_its_opening_is_refused(
     with pytest.raises(OSError) as told:
         Root(root).read("link")
     assert told.value.errno == errno.ELOOP
+
+
+def test_a_file_that_becomes_a_link_after_it_was_looked_at_is_refused(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = os.stat
+
+    def look_then_swap(path: str, **options: Any) -> os.stat_result:
+        answer = stat(path, **options)
+        if path == "file":
+            (root / "a/b/file").unlink()
+            (root / "a/b/file").symlink_to(tmp_path / "secret")
+        return answer
+
+    monkeypatch.setattr(os, "stat", look_then_swap)
+    with pytest.raises(LeavesRootError):
+        Root(root).read("a/b/file")
 
 
 def test_a_root_that_became_a_link_is_refused(root: Path, tmp_path: Path) -> None:
