@@ -23,7 +23,7 @@ from typing import Any
 from segdata.errors import SourceError
 from segdata.ingest.reading import Found, Picture, Tree, fault_of, require_folders
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import HAS_PERSON, Filtered, Reject
+from segdata.records import HAS_PERSON, Filtered, Reject, printable
 from segdata.storage.files import read_steady
 
 LICENCE = "each photo its own Creative Commons licence"
@@ -151,7 +151,7 @@ def _load(file: Path, dataset: str) -> _Annotations:
         ids=Counter(_id(one, "id") for one in images),
         categories=named,
         seen=seen,
-        licences={_id(one, "id"): str(one.get("name", "")) for one in licences if isinstance(one, dict)}
+        licences={_id(one, "id"): printable(str(one.get("name", ""))) for one in licences if isinstance(one, dict)}
         if isinstance(licences, list)
         else {},
     )

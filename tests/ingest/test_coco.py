@@ -142,3 +142,12 @@ def test_annotations_that_are_a_pipe_are_refused_and_not_waited_for(tmp_path: Pa
     os.mkfifo(tmp_path / "annotations" / "instances_val2017.json")
     with pytest.raises(SourceError, match="a pipe, socket or device"):
         list(read(tmp_path, SourceRecipe(name="coco", root=str(tmp_path))))
+
+
+def test_half_a_character_in_a_licence_is_escaped(tmp_path: Path) -> None:
+    write(tmp_path, [{"id": 1, "file_name": "a.jpg", "license": 4}], bench(1), photos=("a.jpg",))
+    file = tmp_path / "annotations" / "instances_val2017.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "licenses": [{"id": 4, "name": "CC \ud800"}]}))
+    (background,) = read(tmp_path.resolve(), SourceRecipe(name="coco", root=str(tmp_path)))
+    assert isinstance(background, Candidate)
+    assert background.licence == "CC \\ud800"

@@ -33,7 +33,7 @@ def read_cvat(data: bytes) -> dict[str, AnnotatedImage]:
     parser.ExternalEntityRefHandler = _refuse_doctype
     try:
         parser.Parse(data, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError) as error:  # LookupError: an encoding that Python does not know
         raise ValueError(f"not well-formed XML ({error})") from error
     return reader.images
 

@@ -243,3 +243,9 @@ def test_no_segmentation_ends_in_anything_but_a_label_or_a_message(segmentation:
     except ShapeError:
         return
     assert label.shape == (8, 10)
+
+
+@pytest.mark.parametrize("encoding", ["utf-9", "hex", "rot13", "undefined", "idna"])
+def test_an_encoding_that_no_xml_has_is_a_message(encoding: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        read_cvat(f'<?xml version="1.0" encoding="{encoding}"?><annotations/>'.encode())
