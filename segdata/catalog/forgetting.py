@@ -1,4 +1,4 @@
-"""Forget samples: what the catalog holds of a person's picture, and its removal from every version of every table.
+"""Find what the catalog holds of samples to forget, and remove it from every version of every table.
 
 What is kept are keyed values of the id and of the hashes (`forgotten`), so that an ingest does not take the picture in
 again, under whatever name. They also stand in for the sample in `samples`, and wherever else it was named.
@@ -19,8 +19,8 @@ import pyarrow as pa
 from segdata.catalog.forgotten import PLAIN_ROWS, Pseudonyms, read_forgotten
 from segdata.catalog.known_leaks import leaks_file
 from segdata.catalog.mends import drop_mends, mends_of, mends_of_samples
-from segdata.catalog.mentions import Mentions
-from segdata.catalog.purging import quoted_in
+from segdata.catalog.mentions import FREE_TEXT, Mentions
+from segdata.catalog.purging import quoted, quoted_in
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import Workspace
 from segdata.errors import UsageError
@@ -48,6 +48,7 @@ class Traces:
         mended: their labels that somebody mended.
         done: ids that were asked for and forgotten before: no row carries them any more.
         hashes: SHA-256 of all their files that the catalog knows, older ones too; not those that other samples share.
+        similar: ids of other samples that contain one of their ids.
     """
 
     rows: tuple[Row, ...]
@@ -57,18 +58,20 @@ class Traces:
     mended: int
     done: tuple[str, ...] = ()
     hashes: frozenset[str] = frozenset()
+    similar: frozenset[str] = frozenset()
 
     @property
     def ids(self) -> set[str]:
         """Of the samples and their composites."""
         return {row["sample_id"] for row in (*self.rows, *self.composites)} | set(self.done)
 
-    def stand_ins(self, pseudonyms: Pseudonyms) -> dict[str, str]:
-        """What replaces the ids, the hashes and the places of the files, wherever they stand."""
+    def mentions(self, pseudonyms: Pseudonyms) -> Mentions:
+        """Replaces the ids, the hashes and the places of the files, wherever they stand."""
         ids = {name: pseudonyms.of_sample(name) for name in self.ids}
         rows = (*self.rows, *self.composites)
         places = {row[name]: ids[row["sample_id"]] for row in rows for name in ("image_uri", "alpha_uri") if row[name]}
-        return places | ids | {value: pseudonyms.of_bytes(value) for value in self.hashes}
+        hashes = {value: pseudonyms.of_bytes(value) for value in self.hashes}
+        return Mentions(places | ids | hashes, self.similar)
 
 
 def traces_of(workspace: Workspace, sample_ids: Sequence[str]) -> Traces:
@@ -109,14 +112,15 @@ def traces_of(workspace: Workspace, sample_ids: Sequence[str]) -> Traces:
     foregrounds = sum(path.is_file() for path in (catalog.files / "foregrounds").rglob("*"))
     mended = mends_of_samples(catalog, ids, _hashes(rows), _holders(workspace, rows, ids))
     hashes = _all_hashes(workspace, [*rows, *composites], ids, mended)
-    return Traces(tuple(rows), tuple(composites), counts, foregrounds, len(mended), done, frozenset(hashes))
+    similar = _similar_ids(workspace, ids)
+    return Traces(tuple(rows), tuple(composites), counts, foregrounds, len(mended), done, hashes, similar)
 
 
 def erase(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id: str) -> None:
     """Remove it all from the newest versions: first the marks, which keep it from coming back, then files, then rows.
 
-    Killed anywhere, the same call again finishes it. Nobody else may write to the catalog meanwhile. `conceal` has to
-    follow.
+    If the process is killed, call this again to finish. Nobody else may write to the catalog during the call. `conceal`
+    has to follow.
     """
     catalog = workspace.catalog
     marked = [
@@ -152,11 +156,11 @@ def conceal(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id
     The rows of `samples` come last: until then the same call finds its samples by their ids.
     """
     catalog = workspace.catalog
-    changed = Mentions(traces.stand_ins(pseudonyms)).replace_in_tables(catalog)
+    traces.mentions(pseudonyms).replace_in_tables(catalog)
     rows = [{**concealed(row, pseudonyms), "run_id": run_id} for row in traces.rows]
     catalog.merge("samples", rows_to_table("samples", rows))
     catalog.delete("samples", quoted_in("sample_id", {row["sample_id"] for row in traces.rows}))
-    for name in dict.fromkeys((*_ERASED, *changed, "runs")):
+    for name in dict.fromkeys((*_ERASED, *FREE_TEXT)):  # all of them: a call that was cut off may have changed some
         catalog.purge(name)
 
 
@@ -190,7 +194,14 @@ def table_of(rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=SCHEMAS["samples"])
 
 
-def _all_hashes(workspace: Workspace, rows: Sequence[Row], ids: set[str], mended: set[str]) -> set[str]:
+def _similar_ids(workspace: Workspace, ids: set[str]) -> frozenset[str]:
+    """The ids of other samples that contain one of these, such as `people/1-b` for `people/1`."""
+    contained = " OR ".join(f"contains(sample_id, {quoted(name)})" for name in sorted(ids)) or "1 = 0"
+    names = workspace.catalog.read("samples", ["sample_id"], contained)["sample_id"].to_pylist()
+    return frozenset(names) - ids
+
+
+def _all_hashes(workspace: Workspace, rows: Sequence[Row], ids: set[str], mended: set[str]) -> frozenset[str]:
     """SHA-256 of all files that were ever theirs, as far as tables and mended labels tell, and of no other sample's."""
     catalog = workspace.catalog
     hashes = {row[name] for row in rows for name in ("image_sha256", "alpha_sha256")}
@@ -204,16 +215,17 @@ def _all_hashes(workspace: Workspace, rows: Sequence[Row], ids: set[str], mended
     hashes.discard(None)
     shared = f"status = 'present' AND ({quoted_in('image_sha256', hashes)} OR {quoted_in('alpha_sha256', hashes)})"
     others = catalog.read("samples", ["sample_id", "image_sha256", "alpha_sha256"], shared).to_pylist()
-    return hashes - {
+    return frozenset(hashes) - {
         row[name] for row in others if row["sample_id"] not in ids for name in ("image_sha256", "alpha_sha256")
     }
 
 
 def _remove_temporary_files(workspace: Workspace) -> None:
     """What a killed command left half written; nobody writes now."""
-    for folder in (workspace.catalog.root, workspace.models, workspace.reports, workspace.root / "review"):
-        for path in folder.rglob(f".*{_TEMPORARY_SUFFIX}"):
-            path.unlink(missing_ok=True)
+    folders = (workspace.catalog.root, workspace.models, workspace.reports, workspace.root / "review")
+    written = (path for folder in folders for path in folder.rglob(f".*{_TEMPORARY_SUFFIX}"))
+    for path in (*workspace.root.glob(f".*{_TEMPORARY_SUFFIX}"), *written):
+        path.unlink(missing_ok=True)
 
 
 def _earlier_names(workspace: Workspace, rows: Sequence[Row]) -> list[Row]:

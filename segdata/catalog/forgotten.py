@@ -30,7 +30,8 @@ KEY_FILE = "forgotten.key"
 PLAIN_ROWS = "status = 'forgotten' AND NOT regexp_full_match(sample_id, 'forgotten/[0-9a-f]{64}')"
 """Rows of `samples` that are marked and still carry their id: of a call that was cut off, or of an earlier segdata."""
 _KEY_BYTES = 32
-_WORD = re.compile(r"[^\s'\",;:()]+")
+_DATASET = re.compile(r"(?<![\w-])[\w.-]+/")  # how a sample id begins
+_LONGEST_ID = 400
 
 
 @dataclass(frozen=True)
@@ -99,22 +100,33 @@ class Forgotten:
         return self.pseudonyms is not None and self.pseudonyms.of_bytes(sha256) in self.images
 
     def conceal(self, value: object) -> object:
-        """A result or a message, as JSON has them, with stand-ins for the ids of forgotten samples among its words.
+        """A result or a message, as JSON has them, with stand-ins for the ids of forgotten samples in it.
 
         For what a command that comes later says of them, such as an import of verdicts that names one.
         """
         if isinstance(value, str):
-            return _WORD.sub(lambda match: self._concealed(match[0]), value)
+            return self._conceal_in_text(value)
         if isinstance(value, Mapping):
             return {self.conceal(key): self.conceal(part) for key, part in value.items()}
         if isinstance(value, list | tuple):
             return [self.conceal(part) for part in value]
         return value
 
-    def _concealed(self, word: str) -> str:
-        if self.pseudonyms is None or not self.has_sample(word):
-            return word
-        return self.pseudonyms.of_sample(word)
+    def _conceal_in_text(self, text: str) -> str:
+        """Tries what can be an id: from a word with a slash behind it to each place before no letter or digit."""
+        if self.pseudonyms is None:
+            return text
+        parts, end = [], 0
+        for start in (match.start() for match in _DATASET.finditer(text)):
+            if start < end:
+                continue
+            limit = min(len(text), start + _LONGEST_ID)
+            for stop in range(limit, start, -1):
+                if not text[stop : stop + 1].isalnum() and self.has_sample(text[start:stop]):
+                    parts += [text[end:start], self.pseudonyms.of_sample(text[start:stop])]
+                    end = stop
+                    break
+        return "".join(parts) + text[end:]
 
     def stand_ins_of(self, hashes: Iterable[str | None]) -> dict[str, str]:
         """The stand-ins of files' SHA-256, by the SHA-256; none where nothing was forgotten."""
@@ -122,7 +134,7 @@ class Forgotten:
         return {} if names is None else {value: names.of_bytes(value) for value in hashes if value}
 
 
-NOBODY = Forgotten()
+NOTHING_FORGOTTEN = Forgotten()
 
 
 def read_forgotten(workspace: Workspace) -> Forgotten:
@@ -180,18 +192,27 @@ def _advice(path: Path) -> str:
 
 
 def _write_key(path: Path) -> None:
-    """Made for its owner alone, whatever the umask: it is a secret, unlike what segdata renders."""
+    """Made whole and for its owner alone, whatever the umask: it is a secret, unlike what segdata renders.
+
+    Raises:
+        FileExistsError: There is a key by now.
+        StorageError: It can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(f"{secrets.token_hex(_KEY_BYTES)}\n")
+            file.flush()
+            os.fsync(handle)
+        path.hardlink_to(temporary)  # unlike a rename it replaces nothing
+        sync_folder(path.parent)
     except FileExistsError:
         raise
     except OSError as error:
         raise StorageError(f"{path}: can't be written ({error.strerror}); check who may write there") from error
-    with os.fdopen(handle, "w") as file:
-        file.write(f"{secrets.token_hex(_KEY_BYTES)}\n")
-        file.flush()
-        os.fsync(handle)
-    sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _read_key(path: Path) -> bytes:

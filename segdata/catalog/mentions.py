@@ -1,11 +1,11 @@
-"""Where forgotten samples are named: in texts, in JSON, in cells of tables. Found here, and replaced by stand-ins."""
+"""Find the names of forgotten samples in texts, in JSON and in cells of tables, and replace them by stand-ins."""
 
 from __future__ import annotations
 
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import cast
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ from segdata.catalog.purging import quoted_in
 from segdata.catalog.schemas import KEYS, rows_to_table
 from segdata.catalog.tables import Catalog
 
-_FREE_TEXT = {
+FREE_TEXT = {
     "samples": ("fusion",),
     "rejects": ("detail",),
     "scores": ("reason",),
@@ -24,29 +24,34 @@ _FREE_TEXT = {
     "runs": ("recipe", "result", "error"),
 }
 """Columns of words or JSON that may name a sample in passing; all others are keys, places of files and closed lists."""
-_AT_ONCE = 200  # names in one regular expression: RE2 gives up beyond some thousand
+_NAMES_PER_PATTERN = 200  # names in one regular expression: RE2 gives up beyond some thousand
 
 
 class Mentions:
     """The names of some samples, and what stands in for each.
 
     A name counts where no letter or digit touches it: `people/1` is not in `people/10`, and it is in
-    `/data/people/1.jpg`.
+    `/data/people/1.jpg`. Where a longer name of another sample stands, such as `people/1-b`, it is left as it is.
 
     Args:
-        stand_ins: by what they replace: sample ids and SHA-256 of files.
+        stand_ins: by what they replace: sample ids, places and SHA-256 of files.
+        others: ids of other samples that contain one of these names.
 
-    >>> Mentions({"people/1": "forgotten/ab"}).replace_in_text("people/10, people/1.jpg")
-    'people/10, forgotten/ab.jpg'
+    >>> Mentions({"people/1": "forgotten/ab"}, {"people/1-b"}).replace_in_text("people/10, people/1-b, people/1.jpg")
+    'people/10, people/1-b, forgotten/ab.jpg'
     """
 
-    def __init__(self, stand_ins: Mapping[str, str]) -> None:
-        self._stand_ins = dict(stand_ins)
+    def __init__(self, stand_ins: Mapping[str, str], others: Set[str] = frozenset()) -> None:
+        self._stand_ins = {name: name for name in others} | dict(stand_ins)
         names = sorted(self._stand_ins, key=len, reverse=True)  # a composite's id contains that of its portrait
-        self._pattern = re.compile(_standing_alone(names))
-        spellings = {form for name in names for form in (name, json.dumps(name)[1:-1], html.escape(name))}
-        self._forms = sorted(spellings, key=len, reverse=True)
-        self._in_bytes = re.compile(_standing_alone(self._forms).encode("utf-8", "surrogateescape"))
+        alternatives = "|".join(map(re.escape, names)) or "(?!)"
+        self._pattern = re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W_])")
+        self._forms = sorted({form for name in stand_ins for form in _spellings(name)})
+        kept = {form: False for name in others for form in _spellings(name)}
+        spelt = kept | dict.fromkeys(self._forms, True)
+        ordered = sorted(spelt, key=len, reverse=True)
+        self._spelt = {form.encode("utf-8", "surrogateescape"): spelt[form] for form in ordered}
+        self._starts = re.compile(b"(?=" + (b"|".join(map(re.escape, self._spelt)) or b"(?!)") + b")")
 
     def replace_in_text(self, text: str) -> str:
         """The text with stand-ins in place of the names."""
@@ -75,14 +80,22 @@ class Mentions:
 
     def are_in(self, data: bytes) -> bool:
         """Whether a file's bytes name one of them, as text, in JSON or in HTML."""
-        return self._in_bytes.search(data) is not None
+        end = 0
+        for start in (match.start() for match in self._starts.finditer(data)):
+            form = next((form for form in self._spelt if _stands_alone(form, data, start)), None)
+            if form is None or start < end:
+                continue
+            if self._spelt[form]:
+                return True
+            end = start + len(form)  # the name of another sample
+        return False
 
     def replace_in_tables(self, catalog: Catalog) -> list[str]:
         """Replace the names in all cells of text, which are words or JSON; the tables that were changed."""
-        return [name for name in _FREE_TEXT if self._replace_in_table(catalog, name)]
+        return [name for name in FREE_TEXT if self._replace_in_table(catalog, name)]
 
     def _replace_in_table(self, catalog: Catalog, name: str) -> bool:
-        columns = _FREE_TEXT[name]
+        columns = FREE_TEXT[name]
         key = KEYS[name][0]
         rows_with = {value for where in self._predicates(columns) for value in _values(catalog, name, key, where)}
         if not rows_with:
@@ -100,16 +113,24 @@ class Mentions:
 
     def _predicates(self, columns: tuple[str, ...]) -> Iterator[str]:
         """SQL that finds rows with one of the names in one of the columns."""
-        for start in range(0, len(self._forms), _AT_ONCE):
-            pattern = "|".join(_literal(form) for form in self._forms[start : start + _AT_ONCE])
+        for start in range(0, len(self._forms), _NAMES_PER_PATTERN):
+            pattern = "|".join(_literal(form) for form in self._forms[start : start + _NAMES_PER_PATTERN])
             quoted = pattern.replace("'", "''")
             yield " OR ".join(f"regexp_matches({column}, '{quoted}')" for column in columns)
 
 
-def _standing_alone(names: list[str]) -> str:
-    """A pattern of one of the names, the longest of them first, where no letter or digit touches it."""
-    alternatives = "|".join(map(re.escape, names)) or "(?!)"
-    return f"(?<![0-9A-Za-z])(?:{alternatives})(?![0-9A-Za-z])"
+def _spellings(name: str) -> set[str]:
+    """A name as it stands in a text, in JSON and in HTML."""
+    return {name, json.dumps(name)[1:-1], html.escape(name)}
+
+
+def _stands_alone(form: bytes, data: bytes, start: int) -> bool:
+    """Whether a name is at that place, and no letter or digit touches it."""
+    if not data.startswith(form, start):
+        return False
+    end = start + len(form)
+    before = data[max(0, start - 4) : start].decode("utf-8", "ignore")[-1:]
+    return not before.isalnum() and not data[end : end + 4].decode("utf-8", "ignore")[:1].isalnum()
 
 
 def _values(catalog: Catalog, name: str, key: str, where: str) -> list[str]:

@@ -43,5 +43,10 @@ def quoted_in(column: str, values: set[str]) -> str:
     >>> quoted_in("sample_id", {"p/o'neil"})
     "sample_id IN ('p/o''neil')"
     """
-    listed = ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(values))
+    listed = ", ".join(map(quoted, sorted(values)))
     return f"{column} IN ({listed})" if values else "1 = 0"
+
+
+def quoted(value: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + value.replace("'", "''") + "'"

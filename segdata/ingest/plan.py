@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from segdata.catalog.forgotten import NOBODY, Forgotten
+from segdata.catalog.forgotten import NOTHING_FORGOTTEN, Forgotten
 from segdata.ingest.known import Before, Known, Named
 from segdata.ingest.measure import STAMP_COLUMNS, Reading
 from segdata.ingest.reading import Found
@@ -41,10 +41,10 @@ class Rules:
     uri_of: Callable[[str], str]
     verify: bool = False
     complete: bool = True
-    forgotten: Callable[[], Forgotten] = lambda: NOBODY
+    forgotten: Callable[[], Forgotten] = lambda: NOTHING_FORGOTTEN
 
-    def forgets(self, dataset: str, path: str) -> bool:
-        """Whether a file without a sample is that of a forgotten one: its name must not be kept anywhere."""
+    def is_forgotten(self, dataset: str, path: str) -> bool:
+        """Whether a rejected file belongs to a forgotten sample, so that its name must not be stored."""
         forgotten = self.forgotten()
         if not forgotten:
             return False
@@ -111,7 +111,7 @@ def plan_ingest(found: Iterable[Found], before: Before, rules: Rules) -> IngestP
     candidates: dict[str, Candidate] = {}
     people: list[Filtered] = []
     for one in found:
-        if not isinstance(one, Candidate) and rules.forgets(one.dataset, one.path):
+        if not isinstance(one, Candidate) and rules.is_forgotten(one.dataset, one.path):
             plan.left_out["forgotten"] += 1
         elif isinstance(one, Filtered):
             plan.left_out[one.reason] += 1
@@ -120,6 +120,9 @@ def plan_ingest(found: Iterable[Found], before: Before, rules: Rules) -> IngestP
         elif isinstance(one, Reject):
             plan.rejects[one.path] = refused_row(one)
         elif candidates.setdefault(one.sample_id, one) is not one:
+            if rules.forgotten().has_sample(one.sample_id):
+                plan.left_out["forgotten"] += 1
+                continue
             _collide(plan, candidates, one, before.samples.get(one.sample_id))
     for one in heapq.nsmallest(PEOPLE_KEPT, people, key=lambda one: hashlib.sha256(one.path.encode()).digest()):
         plan.left_out[one.reason] -= 1

@@ -1,8 +1,8 @@
-"""`segdata forget`: a person's picture out of everything the tool wrote, and word of what remains where.
+"""`segdata forget`: remove a person's picture from everything that segdata wrote, and report what remains.
 
-The catalog's part is in catalog/forgetting.py, that of files in forgotten_files.py and that of FiftyOne's database in
-review/forgetting.py; here they are put in an order that a kill can't spoil, with the frozen test split that loses the
-picture, and copies of it under other names.
+catalog/forgetting.py does the catalog's part, forgotten_files.py that of files, review/forgetting.py that of FiftyOne's
+database. This module calls them in an order that a kill can't spoil, moves the frozen test split that loses the
+picture, and looks for copies of it under other names.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import json
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from segdata.catalog import models
 from segdata.catalog.forgetting import Row, Traces, conceal, erase, table_of, traces_of
 from segdata.catalog.forgotten import KEY_FILE, Pseudonyms, make_pseudonyms, read_forgotten
-from segdata.catalog.mentions import Mentions
 from segdata.catalog.near_duplicates import find_duplicates
 from segdata.catalog.runs import is_going_on
 from segdata.catalog.splits import test_pin
@@ -24,6 +23,7 @@ from segdata.catalog.workspace import Workspace
 from segdata.errors import UsageError
 from segdata.pipeline.cards import write_card_anew
 from segdata.pipeline.forgotten_files import (
+    check_sample_files,
     conceal_in_models,
     files_that_name,
     interrupted_trainings,
@@ -51,7 +51,7 @@ def forget(session: Session, sample_ids: Sequence[str], yes: bool) -> Record:
 
     Raises:
         UsageError: No such sample; or without `yes`; or another command is going on, whose files would be swept away.
-        DataError: The review's database holds the samples and can't be opened.
+        DataError: The review's database can't be opened, or a list of training samples can't be read.
         CatalogError: The key of the workspace is missing.
     """
     acting = session if yes else replace(session, dry_run=True)  # the journal of both is the same list
@@ -61,13 +61,14 @@ def forget(session: Session, sample_ids: Sequence[str], yes: bool) -> Record:
     with acting.record("forget") as record:
         workspace = acting.workspace
         traces = traces_of(workspace, sample_ids)
-        record.result, doomed = _found(workspace, traces)
+        record.result, doomed = _plan_removal(workspace, traces)
         if not acting.dry_run:
+            check_sample_files(workspace)
             pseudonyms = make_pseudonyms(workspace)
             record.journalled = _concealed_result(record.result, traces, pseudonyms)
             _forget(acting, traces, pseudonyms, record.run_id, doomed)
             sources = [workspace.resolve(source.root) for source in acting.recipe.sources]
-            named = files_that_name(workspace, Mentions(traces.stand_ins(pseudonyms)), sources)
+            named = files_that_name(workspace, traces.mentions(pseudonyms), sources)
             record.result["remains"]["files"] = [workspace.uri_of(file) for file in named]
             record.journalled = _concealed_result(record.result, traces, pseudonyms)
         elif not session.dry_run:
@@ -78,7 +79,7 @@ def forget(session: Session, sample_ids: Sequence[str], yes: bool) -> Record:
 def _forget(session: Session, traces: Traces, pseudonyms: Pseudonyms, run_id: str, doomed: Sequence[Path]) -> None:
     workspace = session.workspace
     _move_test_pin(workspace, traces)
-    forget_in_review(workspace, traces.ids, Mentions(traces.stand_ins(pseudonyms)).replace_in)
+    forget_in_review(workspace, traces.ids, traces.mentions(pseudonyms).replace_in)
     erase(workspace, traces, pseudonyms, run_id)
     remove(doomed)
     conceal_in_models(workspace, traces, pseudonyms)
@@ -87,12 +88,10 @@ def _forget(session: Session, traces: Traces, pseudonyms: Pseudonyms, run_id: st
 
 def _concealed_result(result: Mapping[str, Any], traces: Traces, pseudonyms: Pseudonyms) -> dict[str, Any]:
     """The result for the journal, which must not name who was forgotten."""
-    concealed = Mentions(traces.stand_ins(pseudonyms)).replace_in(result)
-    assert isinstance(concealed, dict)  # as it was
-    return concealed
+    return cast(dict[str, Any], traces.mentions(pseudonyms).replace_in(result))
 
 
-def _found(workspace: Workspace, traces: Traces) -> tuple[dict[str, Any], list[Path]]:
+def _plan_removal(workspace: Workspace, traces: Traces) -> tuple[dict[str, Any], list[Path]]:
     """The keys of `forget --json`, and the files and folders to remove."""
     present = [row for row in traces.rows if row["status"] != "forgotten"]
     others = workspace.catalog.read("samples", where="status = 'present' AND kind <> 'composite'")

@@ -6,7 +6,6 @@ import html
 import io
 import shutil
 from collections.abc import Iterator, Sequence, Set
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,18 +27,32 @@ _HASHES = ("image_sha256", "alpha_sha256")
 def interrupted_trainings(workspace: Workspace, ids: Set[str]) -> list[Path]:
     """The states of interrupted trainings that saw one of the samples, and those that do not tell what they saw."""
     states = sorted(path for path in (workspace.models / ".training").glob("*") if path.is_dir())
-    return [state for state in states if not _tells_samples(state) or _samples_in(state) & ids]
+    return [state for state in states if (seen := _samples_in(state)) is None or seen & ids]
 
 
 def versions_that_saw(workspace: Workspace, ids: Set[str]) -> list[str]:
     """The names of the trained versions that saw one of the samples; a version whose folder is gone saw none."""
     versions = models.all_models(workspace.catalog)
-    return [str(version["name"]) for version in versions if _samples_in(workspace.resolve(version["uri"])) & ids]
+    return [
+        str(version["name"]) for version in versions if (_samples_in(workspace.resolve(version["uri"])) or set()) & ids
+    ]
+
+
+def check_sample_files(workspace: Workspace) -> None:
+    """See that the lists of training samples of all versions can be read, before anything is removed.
+
+    Raises:
+        StorageError: One can't.
+    """
+    for folder in workspace.models.glob("[!.]*"):
+        for file in (folder / name for name in SAMPLE_FILES):
+            if file.is_file():
+                _read_samples(file)
 
 
 def conceal_in_models(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms) -> None:
     """Replace ids and hashes by keyed values in what each model folder says of its training, and in its texts."""
-    mentions = Mentions(traces.stand_ins(pseudonyms))
+    mentions = traces.mentions(pseudonyms)
     for file in sorted(workspace.models.rglob("*")):
         if file.name in SAMPLE_FILES:
             _conceal_in_parquet(file, traces.ids, pseudonyms)
@@ -97,28 +110,32 @@ def remove(paths: Sequence[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _tells_samples(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in SAMPLE_FILES)
+def _samples_in(folder: Path) -> set[str] | None:
+    """The ids in a folder's lists of samples; None where it has none, or one that can't be read."""
+    files = [folder / name for name in SAMPLE_FILES if (folder / name).is_file()]
+    try:
+        lists = [_read_samples(file)["sample_id"].to_pylist() for file in files]
+    except StorageError:
+        return None
+    return {name for names in lists for name in names} if files else None
 
 
-def _samples_in(folder: Path) -> set[str]:
-    names: set[str] = set()
-    for name in SAMPLE_FILES:
-        with suppress(OSError, pa.ArrowInvalid, KeyError):  # a damaged file is reported by segdata catalog verify
-            names |= set(pq.read_table(folder / name, columns=["sample_id"])["sample_id"].to_pylist())
-    return names
-
-
-def _conceal_in_parquet(file: Path, ids: Set[str], pseudonyms: Pseudonyms) -> None:
+def _read_samples(file: Path) -> pa.Table:
     try:
         table = pq.read_table(file)
-        rows = table.to_pylist()
-        if not any(row["sample_id"] in ids for row in rows):
-            return
+        table.column("sample_id")
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         raise StorageError(
             f"{file}: can't be read ({error}); restore it, or remove the folder of this version"
         ) from error
+    return table
+
+
+def _conceal_in_parquet(file: Path, ids: Set[str], pseudonyms: Pseudonyms) -> None:
+    table = _read_samples(file)
+    rows = table.to_pylist()
+    if not any(row["sample_id"] in ids for row in rows):
+        return
     for row in rows:
         if row["sample_id"] in ids:
             hashes = {name: row[name] and pseudonyms.of_bytes(row[name]) for name in _HASHES}
@@ -141,9 +158,13 @@ def _files_under(folder: Path, apart: Set[Path]) -> Iterator[Path]:
 def _names_one(file: Path, mentions: Mentions) -> bool:
     try:
         if file.suffix == ".parquet":  # its pages are compressed
-            table = pq.read_table(file)
-            cells = (column for column in table.columns if pa.types.is_string(column.type))
-            return any(mentions.are_in("\n".join(filter(None, column.to_pylist())).encode()) for column in cells)
+            columns = pq.read_table(file).columns
+            texts = ("\n".join(map(str, column.to_pylist())) for column in columns if not _is_number(column.type))
+            return any(mentions.are_in(text.encode("utf-8", "surrogateescape")) for text in texts)
         return mentions.are_in(file.read_bytes())
     except (OSError, pa.ArrowInvalid):
         return False
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))

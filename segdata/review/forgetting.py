@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segdata.catalog.workspace import Workspace
 from segdata.review.dataset import MARK
 from segdata.review.environment import Place, place_of, require_fiftyone, require_mongod
 from segdata.review.guest import database_name
-from segdata.review.mongod import open_database
+from segdata.review.mongod import finish_interrupted_swap, old_database, open_database
 
 if TYPE_CHECKING:
     import pymongo
@@ -28,12 +27,17 @@ if TYPE_CHECKING:
 
 _OF_THE_SERVER = frozenset({"admin", "config", "local"})
 _COPIED_AT_ONCE = 1000
+_PATHS = frozenset({"filepath", "mask_path"})
+_IDENTITY = frozenset({"_id", "sample_id", "image_sha256", "alpha_sha256"}) | _PATHS
 
 
 def has_review(workspace: Workspace) -> bool:
-    """Whether there is a database that may hold samples of the workspace."""
-    place = _recovered(place_of(workspace))
-    return place.uri is not None or (place.database / "WiredTiger").is_file()
+    """Whether there is a database that may hold samples of the workspace: one that was never reviewed has none."""
+    place = place_of(workspace)
+    if not place.folder.is_dir():
+        return False
+    folders = (place.database, old_database(place))
+    return place.uri is not None or any((folder / "WiredTiger").is_file() for folder in folders)
 
 
 def reviewed_samples(workspace: Workspace, ids: Set[str]) -> int:
@@ -46,7 +50,7 @@ def reviewed_samples(workspace: Workspace, ids: Set[str]) -> int:
     if not has_review(workspace):
         return 0
     with _client(place_of(workspace)) as client:
-        return sum(samples.count_documents(_among(ids)) for samples in _sample_collections(client, workspace))
+        return sum(samples.count_documents(_matching_ids(ids)) for samples in _sample_collections(client, workspace))
 
 
 def forget_in_review(workspace: Workspace, ids: Set[str], conceal: Callable[[object], object]) -> None:
@@ -68,15 +72,15 @@ def forget_in_review(workspace: Workspace, ids: Set[str], conceal: Callable[[obj
     if not place.own:
         with _client(place) as client:
             for samples in _sample_collections(client, workspace):
-                samples.delete_many(_among(ids))
+                samples.delete_many(_matching_ids(ids))
         return
-    copy = replace(place, database=_beside(place, "new"))
+    copy = replace(place, database=place.database.with_name(f"{place.database.name}.new"))
     shutil.rmtree(copy.database, ignore_errors=True)
     with _client(place) as source, _client(copy) as target:
         _copy(source, target, ids, conceal)
-    place.database.rename(_beside(place, "old"))
+    place.database.rename(old_database(place))
     copy.database.rename(place.database)
-    _recovered(place)
+    finish_interrupted_swap(place)
     shutil.rmtree(place.database / "log", ignore_errors=True)
 
 
@@ -88,23 +92,31 @@ def _copy(
 ) -> None:
     for database in sorted(set(source.list_database_names()) - _OF_THE_SERVER):
         for name in source[database].list_collection_names(filter={"type": "collection"}):
-            here, there = source[database][name], target[database][name]
-            documents = (_concealed(document, conceal) for document in here.find({"sample_id": {"$nin": sorted(ids)}}))
+            original, copied = source[database][name], target[database][name]
+            documents = (
+                _concealed(document, conceal) for document in original.find({"sample_id": {"$nin": sorted(ids)}})
+            )
             while batch := list(islice(documents, _COPIED_AT_ONCE)):
-                there.insert_many(batch)
-            for index, facts in here.index_information().items():
+                copied.insert_many(batch)
+            for index, facts in original.index_information().items():
                 options = {key: value for key, value in facts.items() if key not in ("v", "key", "ns")}
                 if index != "_id_":
-                    there.create_index(facts["key"], name=index, **options)
+                    copied.create_index(facts["key"], name=index, **options)
 
 
 def _concealed(document: Document, conceal: Callable[[object], object]) -> Document:
-    """A sample of somebody else stays as it is: its paths may contain the name of another one."""
-    if "sample_id" in document:
-        return document
-    concealed = conceal(document)
-    assert isinstance(concealed, dict)  # as it was
-    return concealed
+    """A document without the names of forgotten samples; one of another sample keeps what says which sample it is."""
+    kept = _IDENTITY if "sample_id" in document else frozenset({"_id"})
+    return {key: value if key in kept else _concealed_value(value, conceal) for key, value in document.items()}
+
+
+def _concealed_value(value: Any, conceal: Callable[[object], object]) -> Any:
+    """Strings at any depth, but for paths of files; other types of MongoDB stay as they are."""
+    if isinstance(value, dict):
+        return {key: part if key in _PATHS else _concealed_value(part, conceal) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_concealed_value(part, conceal) for part in value]
+    return conceal(value) if isinstance(value, str) else value
 
 
 def _sample_collections(client: pymongo.MongoClient[Document], workspace: Workspace) -> Iterator[Collection[Document]]:
@@ -116,14 +128,15 @@ def _sample_collections(client: pymongo.MongoClient[Document], workspace: Worksp
         yield database[dataset["sample_collection_name"]]
 
 
-def _among(ids: Set[str]) -> Mapping[str, Any]:
+def _matching_ids(ids: Set[str]) -> Mapping[str, Any]:
     return {"sample_id": {"$in": sorted(ids)}}
 
 
 @contextmanager
 def _client(place: Place) -> Iterator[pymongo.MongoClient[Document]]:
+    fiftyone = require_fiftyone()
     if place.uri is None:
-        require_mongod(require_fiftyone())
+        require_mongod(fiftyone)
     import pymongo
 
     with open_database(place) as uri:
@@ -132,18 +145,3 @@ def _client(place: Place) -> Iterator[pymongo.MongoClient[Document]]:
             yield client
         finally:
             client.close()
-
-
-def _recovered(place: Place) -> Place:
-    """The place as it must be after a kill between the two renames, or after them."""
-    old = _beside(place, "old")
-    if place.own and old.is_dir():
-        if place.database.is_dir():
-            shutil.rmtree(old)
-        else:
-            old.rename(place.database)
-    return place
-
-
-def _beside(place: Place, word: str) -> Path:
-    return place.database.with_name(f"{place.database.name}.{word}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -63,6 +64,7 @@ def open_database(place: Place, join: bool = False) -> Iterator[str]:
             f"{place.database}: a review of this workspace is open already, in process {running.owner}: go there, or "
             "end it with Ctrl-C; segdata review --pull works beside it"
         )
+    finish_interrupted_swap(place)
     _make_private(place)
     with private_socket(place.database) as socket:
         process = _start(place, socket)
@@ -72,6 +74,21 @@ def open_database(place: Place, join: bool = False) -> Iterator[str]:
         finally:
             _stop(process)
             place.address_file.unlink(missing_ok=True)
+
+
+def old_database(place: Place) -> Path:
+    """Where `segdata forget` puts the database for the moment in which a copy takes its place."""
+    return place.database.with_name(f"{place.database.name}.old")
+
+
+def finish_interrupted_swap(place: Place) -> None:
+    """Bring the database back if a kill came between the two renames; else remove the old one, if there is one."""
+    old = old_database(place)
+    if place.own and old.is_dir():
+        if place.database.is_dir():
+            shutil.rmtree(old)
+        else:
+            old.rename(place.database)
 
 
 def _make_private(place: Place) -> None:

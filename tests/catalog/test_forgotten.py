@@ -82,6 +82,37 @@ def test_a_dataset_may_be_called_forgotten(workspace: Workspace) -> None:
     assert read_forgotten(workspace).plain_samples == {"forgotten/anna"}
 
 
+IDS = ["people/Anna Smith", "people/anna(1)", 'people/o\'neil, "kim"', "my-set/a.b/c d.e", "people/Zoë"]
+
+
+@pytest.mark.parametrize("sample_id", IDS)
+@pytest.mark.parametrize(
+    "text", ["{}", "{}.jpg", "[{}]", "{}.", "/data/{}.png", "no sample '{}': find its id", "x {}, y"]
+)
+def test_ids_with_any_characters_are_concealed_in_what_later_commands_say(
+    workspace: Workspace, sample_id: str, text: str
+) -> None:
+    names = make_pseudonyms(workspace)
+    remember(workspace, names, [{"sample_id": sample_id, "image_sha256": SHA256, "alpha_sha256": None}], "run")
+    forgotten = read_forgotten(workspace)
+    assert forgotten.conceal({"a": [text.format(sample_id), 1]}) == {"a": [text.format(names.of_sample(sample_id)), 1]}
+    other = text.format(f"{sample_id}2")
+    assert forgotten.conceal(other) == other
+
+
+def test_a_kill_while_the_key_is_written_leaves_no_half_of_one(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(os, "fsync", killed)
+        make_pseudonyms(workspace)
+    assert list(workspace.root.iterdir()) == []
+    assert make_pseudonyms(workspace) == make_pseudonyms(workspace)
+
+
 def test_a_damaged_key_is_named(workspace: Workspace) -> None:
     (workspace.root / KEY_FILE).write_text("no key")
     with pytest.raises(StorageError, match=r"forgotten.key: it is no key of segdata: 64 hexadecimal digits"):

@@ -34,6 +34,26 @@ def test_a_name_is_replaced_where_no_letter_or_digit_touches_it(text: str, repla
     assert mentions.are_in(text.encode()) == (text != replaced)
 
 
+@pytest.mark.parametrize("letter", ["é", "ß", "数", "7"])
+def test_any_letter_or_digit_continues_a_name_and_quotation_marks_do_not(letter: str) -> None:
+    mentions = Mentions({ANNA: "X"})
+    for text in (f"{ANNA}{letter}", f"{letter}{ANNA}"):
+        assert mentions.replace_in_text(text) == text
+        assert not mentions.are_in(text.encode())
+    assert mentions.replace_in_text(f"“{ANNA}”") == "“X”"
+    assert mentions.are_in(f"“{ANNA}”".encode())
+
+
+def test_names_of_other_samples_that_contain_one_stay_as_they_are() -> None:
+    mentions = Mentions({ANNA: "X"}, {f"{ANNA}-b", f"composite/{ANNA}-b/0", f"{ANNA}_2"})
+    for text in (f"{ANNA}-b.png", f"composite/{ANNA}-b/0", f"/data/{ANNA}_2_matte.png"):
+        assert mentions.replace_in_text(text) == text
+        assert not mentions.are_in(text.encode())
+    assert mentions.replace_in_text(f"{ANNA}-b, {ANNA}, {ANNA}-bc") == f"{ANNA}-b, X, X-bc"
+    assert mentions.are_in(f"{ANNA}-b, {ANNA}".encode())
+    assert mentions.are_in(f"{ANNA}-bc".encode())
+
+
 def test_a_name_is_found_as_it_stands_in_json_and_in_html() -> None:
     mentions = Mentions({"people/Zoë & Co": "X"})
     assert mentions.are_in(json.dumps(["people/Zoë & Co"]).encode())

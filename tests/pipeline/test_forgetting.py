@@ -24,7 +24,7 @@ from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.splits import test_pin as pin_of
 from segdata.catalog.tables import Catalog
 from segdata.catalog.training_sets import minable
-from segdata.errors import CatalogError, UsageError
+from segdata.errors import CatalogError, StorageError, UsageError
 from segdata.pipeline import commands
 from segdata.pipeline.forgetting import forget, shown
 from segdata.pipeline.session import Session, open_session
@@ -326,6 +326,63 @@ def test_a_file_of_it_that_is_refused_later_is_named_nowhere(session: Session, t
     counts = commands.ingest(mine).result["sources"]["mine"]
     assert (counts["rejected"], counts["filtered"]) == (1, {"forgotten": 1})
     assert places_of(session.workspace.root, b"anna") == set()
+
+
+def test_two_files_of_one_forgotten_name_are_named_nowhere(session: Session, tmp_path: Path) -> None:
+    images = tmp_path / "mine" / "images"
+    data = session.workspace.resolve(row_of(session, VICTIM)["image_uri"]).read_bytes()
+    atomic_write(images / "anna.png", data + b"1")
+    root = json.dumps(str(tmp_path / "mine"))
+    recipe = f'[[sources]]\nname = "mine"\nreader = "folder"\nkind = "background"\nroot = {root}\n'
+    (session.workspace.root / "pipelines" / "mine.toml").write_text(recipe)
+    mine = open_session(session.workspace.root, "pipelines/mine.toml")
+    commands.ingest(mine)
+    forget(mine, ["mine/images/anna"], yes=True)
+    atomic_write(images / "anna.jpg", data + b"2")
+    counts = commands.ingest(mine).result["sources"]["mine"]
+    assert (counts["rejected"], counts["filtered"]) == (0, {"forgotten": 2})
+    assert places_of(session.workspace.root, b"anna") == set()
+
+
+def test_names_that_contain_the_name_are_left_as_they_are(session: Session) -> None:
+    catalog, row = session.workspace.catalog, row_of(session, VICTIM)
+    other = {**row, "sample_id": f"{VICTIM}-b", "image_sha256": "b" * 64, "alpha_sha256": "c" * 64}
+    catalog.merge("samples", rows_to_table("samples", [other]))
+    told = {"run_id": "r1", "command": "mine", "status": "done", "result": json.dumps([VICTIM, f"{VICTIM}-b"])}
+    catalog.merge("runs", rows_to_table("runs", [told]))
+    forget(session, [VICTIM], yes=True)
+    stand_in = make_pseudonyms(session.workspace).of_sample(VICTIM)
+    assert json.loads(catalog.read("runs", where="run_id = 'r1'")["result"][0].as_py()) == [stand_in, f"{VICTIM}-b"]
+    assert row_of(session, f"{VICTIM}-b")["status"] == "present"
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_a_kill_before_any_purge_is_finished_by_the_same_call(
+    session: Session, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    catalog = session.workspace.catalog
+    model = {"model_id": "m", "name": "m-1", "uri": "models/m-1", "promoted": True, "metrics": {"worst": [VICTIM]}}
+    models.record_model(catalog, model)
+    original, calls = Catalog.purge, iter(range(100))
+
+    def killed(self: Catalog, name: str) -> None:
+        if next(calls) == step:
+            raise KeyboardInterrupt
+        original(self, name)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Catalog, "purge", killed)
+        forget(session, [VICTIM], yes=True)
+    forget(session, [VICTIM], yes=True)
+    assert places_of(session.workspace.root, VICTIM.encode()) == set()
+
+
+def test_a_list_of_training_samples_that_can_not_be_read_stops_it_before_anything_is_removed(session: Session) -> None:
+    keep_versions(session, "m-1")
+    (session.workspace.models / "m-1" / "training.parquet").write_bytes(b"no Parquet")
+    with pytest.raises(StorageError, match=r"m-1/training.parquet: can't be read"):
+        forget(session, [VICTIM], yes=True)
+    assert row_of(session, VICTIM)["status"] == "present"
 
 
 def test_a_later_command_that_names_it_does_not_bring_it_back_into_the_journal(session: Session) -> None:

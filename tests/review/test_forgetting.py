@@ -114,13 +114,18 @@ def test_names_in_other_documents_are_replaced_and_other_samples_stay_as_they_ar
     import pymongo
 
     workspace = reviewed.workspace
-    other = {"sample_id": "aisegment/pool/00002", "filepath": f"/data/{VICTIM}-b.png"}
+    other = {
+        "sample_id": f"{VICTIM}-b", "filepath": f"/data/{VICTIM}-b.png", "leak_of": VICTIM, "hole": 0.5,
+        "label": {"mask_path": f"/data/{VICTIM}-b.png", "tags": [f"copy of {VICTIM}"]},
+    }  # fmt: skip
     view = {"name": "one", "filter": f"sample_id is {VICTIM}"}
     with open_database(place_of(workspace)) as uri, pymongo.MongoClient(uri) as client:
         client[database_name()]["extra"].insert_many([dict(other), dict(view)])
     forgetting.forget_in_review(workspace, {VICTIM}, Mentions({VICTIM: "forgotten/ab"}).replace_in)
     kept = [{k: v for k, v in row.items() if k != "_id"} for row in documents(workspace.root)["extra"]]
-    assert kept == [other, {"name": "one", "filter": "sample_id is forgotten/ab"}]
+    label = {**other["label"], "tags": ["copy of forgotten/ab"]}
+    expected = {**other, "leak_of": "forgotten/ab", "label": label}
+    assert kept == [expected, {"name": "one", "filter": "sample_id is forgotten/ab"}]
 
 
 @pytest.mark.parametrize("renames", [0, 1])
@@ -139,6 +144,8 @@ def test_a_kill_while_the_copy_takes_its_place_loses_nothing(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(Path, "rename", killed)
         forgetting.forget_in_review(workspace, {VICTIM}, lambda document: document)
+    with open_database(place_of(workspace)):  # as a review does that is opened in between
+        pass
     forgetting.forget_in_review(workspace, {VICTIM}, lambda document: document)
     assert documents(workspace.root) == {
         name: [row for row in rows if row.get("sample_id") != VICTIM] for name, rows in before.items()
@@ -165,6 +172,7 @@ def test_in_a_database_of_the_users_own_only_this_workspaces_samples_are_deleted
 
     monkeypatch.setenv("FIFTYONE_DATABASE_DIR", str(tmp_path / "theirs"))
     workspace = mined.workspace
+    place_of(workspace).folder.mkdir()
     roots = {"ours": str(workspace.root), "others": "/elsewhere"}
     with open_database(place_of(workspace)) as uri, pymongo.MongoClient(uri) as client:
         database = client[database_name()]
@@ -178,3 +186,13 @@ def test_in_a_database_of_the_users_own_only_this_workspaces_samples_are_deleted
         left = {name: [row["sample_id"] for row in database[name].find()] for name in roots}
     assert left == {"ours": ["other"], "others": [VICTIM, "other"]}
     shutil.rmtree(tmp_path / "theirs")
+
+
+def test_a_workspace_that_was_never_reviewed_needs_no_database(
+    mined: Builder, own_database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIFTYONE_DATABASE_URI", "mongodb://127.0.0.1:1")
+    assert not forgetting.has_review(mined.workspace)
+    assert forgetting.reviewed_samples(mined.workspace, {VICTIM}) == 0
+    forgetting.forget_in_review(mined.workspace, {VICTIM}, lambda document: document)
+    assert not place_of(mined.workspace).folder.exists()
