@@ -34,7 +34,7 @@ missing = if [ -n "$(filter $(1),$(or $(MAKECMDGOALS),help))" ] && { $(4); }; th
 WITH_STRACE := test stress $(MADE)/strace
 WITH_CHROMIUM := test $(MADE)/chromium
 WHY_VENV := to make the virtual environment in $(VENV)
-WHY_STRACE := for the tests that kill a command at an exact system call
+WHY_STRACE := for the tests that trace network calls, or kill a command at an exact system call
 WHY_CHROMIUM := for the tests that look at the report in a browser
 # Sets $python to the first of PYTHONS that is new enough.
 find_python = python=; for name in $(PYTHONS); do \
@@ -87,7 +87,7 @@ help:
 	@echo
 	@echo "Each does everything from nothing on its first call, and is quick on the next. As root on Debian (or with sudo"
 	@echo "that asks nothing) this includes Debian packages: python3-venv where Python comes without it, and strace and"
-	@echo "chromium for the tests. Which ones and why is said first; to decline: make SYSTEM_PACKAGES=no TARGET"
+	@echo "chromium for the tests. make first prints which packages and why; to decline: make SYSTEM_PACKAGES=no TARGET"
 
 install: $(MADE)/install
 

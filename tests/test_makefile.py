@@ -55,7 +55,7 @@ def test_make_says_first_what_it_installs_and_why_and_how_to_decline(checkout: P
     lines, calls = make(checkout, "test")
     assert lines[:4] == [
         "These Debian packages are missing, and apt-get is going to install them:",
-        "  strace: for the tests that kill a command at an exact system call",
+        "  strace: for the tests that trace network calls, or kill a command at an exact system call",
         "  chromium: for the tests that look at the report in a browser",
         "To decline: Ctrl-C, and make SYSTEM_PACKAGES=no test",
     ]

@@ -21,6 +21,7 @@ from segdata.catalog.known_leaks import leaks_file
 from segdata.catalog.mends import drop_mends, mends_of, mends_of_samples
 from segdata.catalog.mentions import FREE_TEXT, Mentions
 from segdata.catalog.purging import quoted, quoted_in
+from segdata.catalog.queries import remove_left_folders
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import Workspace
 from segdata.errors import UsageError
@@ -226,6 +227,7 @@ def _remove_temporary_files(workspace: Workspace) -> None:
     written = (path for folder in folders for path in folder.rglob(f".*{_TEMPORARY_SUFFIX}"))
     for path in (*workspace.root.glob(f".*{_TEMPORARY_SUFFIX}"), *written):
         path.unlink(missing_ok=True)
+    remove_left_folders()
 
 
 def _earlier_names(workspace: Workspace, rows: Sequence[Row]) -> list[Row]:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -125,7 +126,8 @@ def _ask(question: Question, tables: Mapping[str, Source], limits: QueryLimits) 
     )
     assert process.stdin is not None and process.stdout is not None
     try:
-        _send(process.stdin, question, tables, limits)
+        with suppress(OSError):  # the process may end before it has read everything, and still say why
+            _send(process.stdin, question, tables, limits)
         header = process.stdout.readline()
         if header.endswith(b"\n"):
             reply: dict[str, Any] = json.loads(header)

@@ -7,8 +7,12 @@ Everything here runs in this process, without limits: it is for segdata's own st
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
@@ -20,6 +24,7 @@ from segdata.storage.files import remedy_for
 if TYPE_CHECKING:
     import duckdb
 
+_SPILL_PREFIX = "segdata-rows-"
 _MEMORY_OF_A_THREAD = 128 * 2**20
 
 
@@ -45,7 +50,8 @@ def select(sql: str, tables: Mapping[str, Source], memory: int | None = None) ->
     Args:
         sql: one SELECT (or WITH … SELECT); anything else is refused.
         tables: name -> what is read under it.
-        memory: bytes that DuckDB may hold; 80 % of the machine's by default.
+        memory: bytes that DuckDB may hold; it writes no temporary files then. By default it holds up to 80 % of the
+            machine's memory, and writes to a private temporary folder what does not fit.
 
     Raises:
         UsageError: Not one SELECT, or DuckDB refuses it; the message carries its reason.
@@ -56,18 +62,16 @@ def select(sql: str, tables: Mapping[str, Source], memory: int | None = None) ->
     """
     import duckdb
 
-    connection = _closed_connection(tables, memory)
-    try:
-        statements = connection.extract_statements(sql)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise UsageError(f"query: one SELECT statement, please; got {sql!r}")
-        result: pa.Table = connection.sql(statements[0].query).to_arrow_table()
-        return result
-    except duckdb.Error as error:
-        _blame_files(tables, error)
-        raise UsageError(f"query: {_first_lines(error)}\n  the tables are {', '.join(tables)}") from error
-    finally:
-        connection.close()
+    with open_tables(tables, memory, spills=memory is None) as connection:
+        try:
+            statements = connection.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise UsageError(f"query: one SELECT statement, please; got {sql!r}")
+            result: pa.Table = connection.sql(statements[0].query).to_arrow_table()
+            return result
+        except duckdb.Error as error:
+            _blame_files(tables, error)
+            raise UsageError(f"query: {_first_lines(error)}\n  the tables are {', '.join(tables)}") from error
 
 
 def batches(sql: str, tables: Mapping[str, Source], rows: int = 16_384) -> Iterator[pa.RecordBatch]:
@@ -83,14 +87,12 @@ def batches(sql: str, tables: Mapping[str, Source], rows: int = 16_384) -> Itera
     """
     import duckdb
 
-    connection = _closed_connection(tables)
-    try:
-        yield from connection.sql(sql).to_arrow_reader(rows)
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
-        _blame_files(tables, error)
-        raise
-    finally:
-        connection.close()
+    with open_tables(tables) as connection:
+        try:
+            yield from connection.sql(sql).to_arrow_reader(rows)
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            _blame_files(tables, error)
+            raise
 
 
 def rows_of(source: Source, schema: pa.Schema, where: str | None = None, order: Sequence[str] = ()) -> pa.Table:
@@ -159,27 +161,80 @@ def check_predicate(where: str, schema: pa.Schema, memory: int | None = None) ->
         duckdb.SQLExpression(where)
     except duckdb.Error as error:
         raise UsageError(f"{where!r}: not one boolean expression: {_first_lines(error)}") from error
-    connection = _closed_connection({"rows": schema.empty_table()}, memory)
+    selection = f"SELECT 1 FROM rows WHERE ({where}\n)"
+    with open_tables({"rows": schema.empty_table()}, memory, spills=False) as connection:
+        try:
+            # The parse tree says whether there is a subquery; a quotation mark inside a literal is escaped there.
+            tree = connection.execute("SELECT json_serialize_sql(?)", [selection]).fetchall()
+            if '"class":"SUBQUERY"' in tree[0][0]:
+                raise UsageError(f"{where!r}: a subquery has no place here; {known}")
+            described = connection.execute(f"DESCRIBE SELECT ({where}\n) AS answer FROM rows").fetchall()
+            if len(described) != 1 or described[0][1] != "BOOLEAN":
+                raise UsageError(f"{where!r}: not true or false for each row; write one like miou < 0.8")
+            # An aggregate is a fine SELECT but no WHERE: DuckDB says so when it is put there.
+            connection.execute(selection)
+        except duckdb.Error as error:
+            raise UsageError(f"{where!r}: {_first_lines(error)}; {known}") from error
+
+
+@contextmanager
+def open_tables(
+    tables: Mapping[str, Source], memory: int | None = None, spills: bool = True
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to DuckDB that can reach nothing but the tables; it is closed at the end.
+
+    Args:
+        tables: name -> what is read under it.
+        memory: bytes that DuckDB may hold; 80 % of the machine's by default.
+        spills: whether DuckDB may write rows that do not fit into memory to a private temporary folder, which is
+            removed at the end.
+
+    Raises:
+        CatalogError: A file can't be read.
+    """
+    with _private_folder() if spills else nullcontext("") as folder:
+        connection = _closed_connection(tables, memory, folder)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def _private_folder() -> AbstractContextManager[str]:
+    """A new temporary folder of mode 0700: DuckDB would create one that other users can read.
+
+    Where none can be created, the path is empty, and DuckDB writes no temporary files.
+    """
+    prefix = f"{_SPILL_PREFIX}{os.getpid()}-"
     try:
-        # The parse tree says whether there is a subquery; a quotation mark inside a literal is escaped there.
-        tree = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT 1 FROM rows WHERE ({where}\n)"]).fetchall()
-        if '"class":"SUBQUERY"' in tree[0][0]:
-            raise UsageError(f"{where!r}: a subquery has no place here; {known}")
-        described = connection.execute(f"DESCRIBE SELECT ({where}\n) AS answer FROM rows").fetchall()
-        if len(described) != 1 or described[0][1] != "BOOLEAN":
-            raise UsageError(f"{where!r}: not true or false for each row; write one like miou < 0.8")
-        # An aggregate is a fine SELECT but no WHERE: DuckDB says so when it is put there.
-        connection.execute(f"SELECT 1 FROM rows WHERE ({where}\n)")
-    except duckdb.Error as error:
-        raise UsageError(f"{where!r}: {_first_lines(error)}; {known}") from error
-    finally:
-        connection.close()
+        return tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+    except OSError:
+        return nullcontext("")
 
 
-def _closed_connection(tables: Mapping[str, Source], memory: int | None = None) -> duckdb.DuckDBPyConnection:
+def remove_left_folders() -> None:
+    """Remove the temporary folders of processes that were killed: rows of a catalog may be in them."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_SPILL_PREFIX}*"):
+        owner = folder.name.removeprefix(_SPILL_PREFIX).partition("-")[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+def _closed_connection(tables: Mapping[str, Source], memory: int | None, folder: str) -> duckdb.DuckDBPyConnection:
     """An empty in-memory database holding the tables: no other files, no network, no extensions, no Python variables.
 
-    The files of the tables are the only ones that may be opened, and only a SELECT gets this far: nothing is written.
+    The files of the tables are the only ones that may be opened, and only a SELECT gets this far: nothing is written
+    but temporary files in `folder`, which is empty where there are none.
     """
     import duckdb
 
@@ -188,8 +243,8 @@ def _closed_connection(tables: Mapping[str, Source], memory: int | None = None) 
         # First of all: the bar would be drawn on stdout, where --json is, and on a busy machine the next line is slow.
         connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")
-        # By itself DuckDB would write rows to `.tmp` in the current folder where memory is short.
-        connection.execute("SET temp_directory = ''")
+        # By default DuckDB would write rows to `.tmp` in the current folder where memory is short.
+        connection.execute(f"SET temp_directory = {_text(folder)}")
         if memory is not None:
             connection.execute(f"SET memory_limit = '{memory}B'")
             connection.execute(f"SET threads = {max(1, min(_cores(), memory // _MEMORY_OF_A_THREAD))}")

@@ -19,9 +19,10 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def print_json_rows(head: Mapping[str, Any], key: str, parts: Iterable[Sequence[Any]]) -> None:
-    """One JSON object whose last key is a long list, given in parts: it is never held whole but as text.
+    """One JSON object whose last key is a long list, given in parts.
 
-    Nothing is printed before all of it is text, so that an error prints no half of an object.
+    Only the text is held as a whole. Printing starts when all text is ready, so an error never leaves half an object on
+    stdout.
     """
     texts = [json.dumps(plain(part), ensure_ascii=False, allow_nan=False)[1:-1] for part in parts if part]
     head_text = json.dumps(plain(head), ensure_ascii=False, allow_nan=False)[1:-1]

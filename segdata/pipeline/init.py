@@ -36,8 +36,9 @@ class InitResult:
 
     Attributes:
         path: the workspace's folder.
-        written, kept: files.
-        shared: whether other users can enter the folder: it held something before, so that its mode was left.
+        written: new files.
+        kept: files that existed and were not changed.
+        shared: True if the folder was not empty and its mode was not changed.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Which requests the App's server answers: those of a browser that has the review's token, from pages of its own.
+"""Which requests the App's server answers: those of a browser that has the review's token, from the App's own pages.
 
 FiftyOne's server asks nobody who they are. The guard stands before it and refuses what a web page in another tab, a
 page on another port of this machine, or another user of this machine asks.
@@ -57,7 +57,7 @@ class Access:
 
 
 def guarded(app: Any, access: Access) -> Any:
-    """An ASGI application that answers only requests with the token, from pages of its own.
+    """An ASGI application that answers only requests with the token, from the App's own pages.
 
     Args:
         app: FiftyOne's application.
@@ -94,7 +94,7 @@ def answer_to(scope: Mapping[str, Any], access: Access) -> Answer:
         address without it. forward: the same by a page, for a browser that a page elsewhere may have sent here,
         because it would not send the cookie after a redirect. picture: a registered file. serve: FiftyOne answers.
     """
-    if scope["type"] not in ("http", "websocket") or not _is_asked_by_name(scope, access):
+    if scope["type"] not in ("http", "websocket") or not _has_own_host_and_origin(scope, access):
         return "refuse"
     reads = scope["type"] == "http" and scope["method"] in _READING
     sites = set(_header(scope, b"sec-fetch-site"))  # browsers say it; older ones and programs do not
@@ -109,7 +109,7 @@ def answer_to(scope: Mapping[str, Any], access: Access) -> Answer:
     return "serve" if scope["type"] == "websocket" or _is_needed(scope["method"], scope["path"]) else "refuse"
 
 
-def _is_asked_by_name(scope: Mapping[str, Any], access: Access) -> bool:
+def _has_own_host_and_origin(scope: Mapping[str, Any], access: Access) -> bool:
     """Whether a request is for this server by its own name, and comes from a page of the same complete origin."""
     hosts = _header(scope, b"host")
     if len(hosts) != 1 or hosts[0] not in access.hosts:
@@ -130,9 +130,9 @@ def _is_token(values: Sequence[str], access: Access) -> bool:
 
 def _cookies(scope: Mapping[str, Any], name: str) -> list[str]:
     parts = (part.strip().partition("=") for header in _header(scope, b"cookie") for part in header.split(";"))
-    return [value for found, _, value in parts if found == name]
+    return [value for key, _, value in parts if key == name]
 
 
 def _header(scope: Mapping[str, Any], name: bytes) -> list[str]:
     """All values of a header: a request may have it more than once."""
-    return [value.decode("latin-1") for found, value in scope["headers"] if found.lower() == name]
+    return [value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name]

@@ -1,4 +1,4 @@
-"""What FiftyOne's own code must not do in our server, also when somebody with the token asks for it."""
+"""Restrict what FiftyOne's code may do in the server, even for requests that have the token."""
 
 from __future__ import annotations
 

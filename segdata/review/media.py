@@ -15,7 +15,7 @@ _BROWSERS_KNOW = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 
 
 def picture_path(workspace: Workspace, sample: Mapping[str, Any], folder: Path) -> Path:
-    """The file that browsers are shown of a sample: its own, or a copy where they do not know its format.
+    """The file that the browser shows for a sample: its own, or a copy where they do not know its format.
 
     Args:
         workspace: where the sample's file is found.

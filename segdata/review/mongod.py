@@ -20,7 +20,7 @@ from pathlib import Path
 
 from segdata.errors import DataError, UsageError
 from segdata.review.environment import Place, require_fiftyone, require_mongods
-from segdata.review.sockets import answers, private_socket, remove_socket, socket_uri
+from segdata.review.sockets import is_listening, private_socket, remove_socket, socket_uri
 
 _SECONDS = 60.0
 _IN_USE, _OTHER_VERSION = "DBPathInUse", ("UPGRADE PROBLEM", "featureCompatibilityVersion", "Incompatible")
@@ -65,7 +65,7 @@ def open_database(place: Place, join: bool = False) -> Iterator[str]:
             "end it with Ctrl-C; segdata review --pull works beside it"
         )
     finish_interrupted_swap(place)
-    _make_private(place)
+    _create_folder(place)
     with private_socket(place.database) as socket:
         process = _start(place, socket)
         try:
@@ -91,12 +91,16 @@ def finish_interrupted_swap(place: Place) -> None:
             old.rename(place.database)
 
 
-def _make_private(place: Place) -> None:
-    """Make the folder one that only this user may enter, before anything is in it: it knows who was photographed."""
+def _create_folder(place: Place) -> None:
+    """Create the folder with mode 0700: it says who was photographed.
+
+    The workspace's own folder gets this mode also where it exists. One that the user named keeps the mode it has.
+    """
     try:
         place.database.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place.database.chmod(0o700)
-        (place.database / "log").mkdir(exist_ok=True)
+        if place.own:
+            place.database.chmod(0o700)
+        (place.database / "log").mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise DataError(f"{place.database}: can't be written ({error.strerror}); check who may write there") from error
 
@@ -115,7 +119,7 @@ def _start(place: Place, socket: Path) -> subprocess.Popen[bytes]:
             start_new_session=True,  # Ctrl-C is for us; we stop it when the verdicts are in
         )
         try:
-            if _answers(process, socket):
+            if _wait_until_listening(process, socket):
                 return process
         except BaseException:
             _stop(process)
@@ -137,10 +141,10 @@ def _command(mongod: Path, place: Place, socket: Path) -> list[str]:
     return [*command, "--setParameter", "diagnosticDataCollectionEnabled=false"]
 
 
-def _answers(process: subprocess.Popen[bytes], socket: Path) -> bool:
+def _wait_until_listening(process: subprocess.Popen[bytes], socket: Path) -> bool:
     until = time.monotonic() + _SECONDS
     while process.poll() is None and time.monotonic() < until:
-        if answers(socket):
+        if is_listening(socket):
             return True
         time.sleep(0.05)
     if process.poll() is None:

@@ -76,7 +76,7 @@ def draw_overlays(label: Mask, prediction: Mask | None, longer_px: int) -> dict[
 
 
 def overlay_paths(sample: Mapping[str, Any], scorer_id: str | None, folder: Path, longer_px: int) -> dict[str, Path]:
-    """The files of a case's overlays by name: they say of which bytes and whose prediction they are.
+    """The files of a case's overlays by name: each name depends on the files' hashes and on the scorer.
 
     Args:
         sample: its row of `samples`.

@@ -1,4 +1,4 @@
-"""Hand out a registered file as a picture, and nothing as anything else."""
+"""Serve registered files only, and only as pictures."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ async def serve_media(scope: Any, send: Any, files: Mapping[str, str]) -> None:
         send: ASGI's.
         files: from `registered_media`.
     """
-    asked = parse_qs(scope["query_string"].decode("latin-1")).get("filepath", [""])[-1]
-    path = files.get(asked)
+    requested_path = parse_qs(scope["query_string"].decode("latin-1")).get("filepath", [""])[-1]
+    path = files.get(requested_path)
     picture = await asyncio.to_thread(open_picture, path) if path is not None else None
     if picture is None:
         headers = [*_ISOLATED, (b"content-type", b"text/plain")]
@@ -74,14 +74,14 @@ def open_picture(path: str) -> OpenedPicture | None:
         return None
     with ExitStack() as stack:
         stack.callback(file.close)
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode) or _path_of(file, path) != path:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or _path_of(file, path) != path:
             return None
         with suppress(OSError):
             start = file.read(_CHUNK)
             if media_type := media_type_of(start):
                 stack.pop_all()
-                return OpenedPicture(file, media_type, found.st_size, found.st_mtime, start)
+                return OpenedPicture(file, media_type, status.st_size, status.st_mtime, start)
     return None
 
 

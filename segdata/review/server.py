@@ -45,7 +45,7 @@ def app_server(port: int, log: Path, decide_access: Callable[[], Access]) -> Ite
         process = _start(log, listening)
     try:
         access = decide_access()
-        _tell(process, access)
+        _send_access(process, access)
         _wait(process, access, log)
         yield process.pid
     finally:
@@ -112,7 +112,7 @@ def _start(log: Path, listening: socket.socket) -> subprocess.Popen[bytes]:
         )
 
 
-def _tell(process: subprocess.Popen[bytes], access: Access) -> None:
+def _send_access(process: subprocess.Popen[bytes], access: Access) -> None:
     assert process.stdin is not None
     with suppress(BrokenPipeError):  # it ended; `_wait` says so
         process.stdin.write(json.dumps(asdict(access)).encode() + b"\n")

@@ -25,7 +25,7 @@ def private_socket(folder: Path) -> Iterator[Path]:
     alone, and the disk takes sockets. Else it lies in a new private folder among the temporary files.
 
     Args:
-        folder: of mode 0700.
+        folder: where it may lie; if other users may enter it, the socket lies elsewhere.
 
     Raises:
         DataError: No folder takes a socket.
@@ -61,7 +61,7 @@ def socket_uri(path: Path) -> str:
     return f"mongodb://{quote(str(path), safe='')}"
 
 
-def answers(path: Path) -> bool:
+def is_listening(path: Path) -> bool:
     """Whether anybody listens on a socket."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1)
@@ -91,7 +91,7 @@ def _is_private(folder: Path) -> bool:
 
 
 def _takes_sockets(path: Path) -> bool:
-    """Found out by making one: some file systems have none. mongod takes a comma for the end of an address."""
+    """Bind a socket to test this: some file systems do not support them. mongod ends an address at a comma."""
     if len(os.fsencode(path)) > _LONGEST or "," in str(path) or not str(path).isascii():
         return False
     remove_socket(path, path.parent)  # left by a killed process that had this number

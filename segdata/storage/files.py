@@ -14,7 +14,7 @@ from pathlib import Path
 
 from segdata.errors import StorageError
 
-_NAMES = 100
+_NAME_ATTEMPTS = 100
 """Names to try for a temporary file."""
 
 
@@ -147,7 +147,7 @@ def make_folder_beside(path: Path) -> Path:
     Raises:
         OSError: It can't be made.
     """
-    for _ in range(_NAMES):
+    for _ in range(_NAME_ATTEMPTS):
         temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"
         with contextlib.suppress(FileExistsError):
             temporary.mkdir()
@@ -213,7 +213,7 @@ def _reason(error: OSError) -> str:
 
 def _create_beside(path: Path) -> tuple[int, Path]:
     """An open new file with a hidden name beside another; its mode follows the umask, unlike that of `tempfile`."""
-    for _ in range(_NAMES):
+    for _ in range(_NAME_ATTEMPTS):
         temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
         with contextlib.suppress(FileExistsError):
             return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), temporary

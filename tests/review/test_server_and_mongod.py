@@ -95,6 +95,19 @@ def test_what_an_older_segdata_left_running_on_a_tcp_port_is_ended_or_respected(
         left.wait()
 
 
+def test_a_folder_that_the_user_named_keeps_its_mode_and_a_new_one_is_private(mongod: Path, tmp_path: Path) -> None:
+    shared = Place(tmp_path, tmp_path / "shared", None, own=False)
+    shared.database.mkdir()
+    shared.database.chmod(0o755)
+    with open_database(shared):
+        socket_path = Path(json.loads(shared.address_file.read_text())["socket"])
+        assert shared.database.stat().st_mode & 0o777 == 0o755
+        assert socket_path.parent != shared.database and socket_path.parent.stat().st_mode & 0o777 == 0o700
+    new = Place(tmp_path, tmp_path / "new", None, own=False)
+    with open_database(new):
+        assert new.database.stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("name", ["long" * 25, "a,b", "portr\u00e4ts"])
 def test_where_no_address_takes_the_workspaces_path_the_socket_is_in_a_private_temporary_folder(
     mongod: Path, tmp_path: Path, name: str
