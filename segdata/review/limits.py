@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-_OPERATORS = ("@segdata/review/", "@voxel51/operators/")
-_REFUSED_OPERATORS = frozenset({"@voxel51/operators/list_files", "@voxel51/operators/download_file"})
-_PANELS = frozenset({"@voxel51/panels/model_evaluation_panel_builtin"})
+_OURS = "@segdata/review/"
+# By name: others of FiftyOne list the disk, download, change a sample's path, or execute Python from the request.
+_OPERATORS = frozenset(
+    f"@voxel51/operators/{name}"
+    for name in (
+        *("list_saved_views", "load_saved_view", "reload_saved_view", "save_view", "edit_saved_view_info"),
+        *("delete_saved_view", "list_workspaces", "load_workspace", "save_workspace", "edit_workspace_info"),
+        "delete_workspace",
+    )
+)
 
 
 def limit_fiftyone(files: Mapping[str, str]) -> None:
@@ -24,12 +31,12 @@ def limit_fiftyone(files: Mapping[str, str]) -> None:
 
 
 def may_run(operator_uri: str) -> bool:
-    """Whether the App may run an operator: others list the disk, download, or run models.
+    """Whether the App may run an operator: segdata's own, and those of saved views and workspaces.
 
     >>> may_run("@segdata/review/judge"), may_run("@voxel51/operators/list_files")
     (True, False)
     """
-    return operator_uri in _PANELS or (operator_uri.startswith(_OPERATORS) and operator_uri not in _REFUSED_OPERATORS)
+    return operator_uri.startswith(_OURS) or operator_uri in _OPERATORS
 
 
 def only_registered(

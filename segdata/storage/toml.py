@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
+
+from segdata.storage.files import read_steady
 
 _MOST_CHARACTERS = 1 << 20
 _DEEPEST = 32
@@ -24,11 +27,16 @@ def read_toml(path: Path) -> dict[str, Any]:
 
     Raises:
         TomlError: The file is too large, or `parse_toml` refuses it.
-        OSError: The file can't be read.
+        OSError: The file can't be read, or is no regular file: a pipe would be waited for without end.
         UnicodeDecodeError: The file is not UTF-8.
     """
-    with path.open(encoding="utf-8") as file:
-        return parse_toml(file.read(_MOST_CHARACTERS + 1))
+    try:
+        data, _ = read_steady(path, most=4 * _MOST_CHARACTERS)  # a character has at most four bytes
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise TomlError(f"more than {_MOST_CHARACTERS:,} characters") from error
+        raise
+    return parse_toml(data.decode("utf-8").replace("\r\n", "\n"))
 
 
 def parse_toml(text: str) -> dict[str, Any]:

@@ -246,6 +246,21 @@ def test_with_the_token_the_app_still_lists_no_folders(opened: Opened) -> None:
     assert opened.operate("state")["total"] == 4
 
 
+def test_with_the_token_no_python_of_a_request_is_executed_and_no_path_is_changed(
+    opened: Opened, tmp_path: Path
+) -> None:
+    code = f"open({str(tmp_path / 'executed')!r}, 'w')\nsubsets = {{}}"
+    scenario = {"scenario_type": "custom_code", "subset_expressions": code}
+    for name, params in (
+        ("mes_plot_resolver", scenario),
+        ("edit_field_values", {"path": "filepath", "map": [{"current": opened.picture, "new": "/etc/hostname"}]}),
+    ):
+        body = json.dumps({"operator_uri": f"@voxel51/operators/{name}", "params": params})
+        status, answer = opened.ask("POST", "/operators/execute", body)
+        assert (status, b"does not have permission" in answer) == (403, True)
+    assert not (tmp_path / "executed").exists()
+
+
 @pytest.mark.parametrize("scheme", ["https", "chrome-extension"])
 def test_the_origin_counts_with_its_scheme(opened: Opened, scheme: str) -> None:
     query = json.dumps({"query": "{ __typename }"})

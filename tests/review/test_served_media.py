@@ -149,9 +149,14 @@ def test_all_that_the_dataset_shows_is_registered_also_after_the_overlays_size_c
     assert changed == [0, 4, 0]
 
 
-def test_operators_that_list_the_disk_or_run_models_are_refused() -> None:
+def test_operators_that_list_the_disk_change_paths_or_run_code_are_refused() -> None:
     assert may_run("@segdata/review/judge") and may_run("@voxel51/operators/save_view")
-    for name in ("operators/list_files", "operators/download_file", "panels/init_similarity_run", "io/export_samples"):
+    refused = (
+        *("operators/list_files", "operators/download_file", "panels/init_similarity_run", "io/export_samples"),
+        *("operators/edit_field_values", "operators/rename_sample_field", "operators/mes_plot_resolver"),
+        *("operators/model_evaluation_configure_scenario", "panels/model_evaluation_panel_builtin"),
+    )
+    for name in refused:
         assert not may_run(f"@voxel51/{name}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from pathlib import Path
 
@@ -60,4 +61,11 @@ def test_a_large_file_is_not_read_to_its_end(tmp_path: Path) -> None:
     with (tmp_path / "x.toml").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(TomlError, match="more than 1,048,576 characters"):
+        read_toml(tmp_path / "x.toml")
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.toml")
+    with pytest.raises(OSError, match="a pipe, socket or device"):
         read_toml(tmp_path / "x.toml")
