@@ -40,6 +40,10 @@ MAX_PIXELS = 120_000_000
 """More than the largest cameras in common use make (102 and 108 million); a square of 12,000 is a bomb."""
 LABEL_CUT = 128
 """A pixel of a label is foreground from this alpha on (of 255)."""
+REPAIR_MANIFEST = "segdata.json"
+"""The file in a folder for repair that names the sample of each label: `export repair` writes it, `ingest` reads it."""
+REPAIR_FORMAT = "segdata repair 1"
+"""The value of "format" in that file."""
 
 
 class Candidate(NamedTuple):

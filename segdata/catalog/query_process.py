@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sys
 import traceback
@@ -18,6 +17,7 @@ import pyarrow as pa
 
 from segdata.catalog.queries import ParquetFiles, Source, check_predicate, select
 from segdata.errors import SegdataError, UsageError
+from segdata.storage.memory import limit_process
 
 
 class _MemoryLimitError(Exception):
@@ -52,10 +52,7 @@ def _limit(timeout_s: float, memory: int) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process whatever it computes: no Python code has to run
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     signal.setitimer(signal.ITIMER_REAL, timeout_s)
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    most = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash writes no file with the catalog's rows in it
+    limit_process(memory)
 
 
 def _answer(questions: IO[bytes], request: dict[str, Any]) -> pa.Table:

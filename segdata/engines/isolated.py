@@ -21,6 +21,8 @@ from importlib import import_module
 from types import TracebackType
 from typing import Self
 
+from segdata.storage.memory import limit_process, machine_memory
+
 Answer = Callable[[bytes], bytes]
 Opener = Callable[[bytes], tuple[bytes, Answer]]
 
@@ -44,7 +46,7 @@ class Limits:
     """What the process may use.
 
     Attributes:
-        memory_bytes: memory of its own; half of the machine's at most.
+        memory_bytes: memory of its own; at most half of what the machine, or its container, has.
         start_seconds: until the first answer.
         answer_seconds: until each further answer.
         deaths: after that many, no request is tried any more: each start costs time.
@@ -90,9 +92,10 @@ class IsolatedWorker:
             WorkerDiedError: The process died, or was stopped at a limit.
         """
         self.close()
+        memory_bytes = min(self._limits.memory_bytes, machine_memory() // 2)
         # What it prints would reach the caller's output; one thread, since each one's stack counts as memory.
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _code(self._opener, self._limits.memory_bytes)],
+            [sys.executable, "-c", _code(self._opener, memory_bytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -173,7 +176,7 @@ def serve(opener: str, memory_bytes: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1):  # a library that prints must not write into the answers
         os.dup2(nothing, standard)
-    _limit_resources(memory_bytes)
+    limit_process(memory_bytes)
     module, _, name = opener.partition(":")
     open_it: Opener = getattr(import_module(module), name)
     answer: Answer | None = None
@@ -228,14 +231,3 @@ def _message(error: Exception) -> bytes:
     plain = isinstance(error, ValueError | OSError) and not isinstance(error, UnicodeError)
     text = str(error) if plain else f"{type(error).__name__}: {error}"
     return text[:_LONGEST_MESSAGE].encode("utf-8", "backslashreplace")
-
-
-def _limit_resources(memory_bytes: int) -> None:
-    """Limit memory, and write no core file: it would hold what was decoded."""
-    import resource
-
-    half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    for kind, most in ((resource.RLIMIT_DATA, min(memory_bytes, half)), (resource.RLIMIT_CORE, 0)):
-        _, hard = resource.getrlimit(kind)
-        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (limit, limit))

@@ -26,12 +26,10 @@ from segdata.catalog.verdicts import of_reviewers
 from segdata.catalog.workspace import RunContext
 from segdata.errors import DataError, TooFewSamplesError, UsageError
 from segdata.imaging.arrays import Mask
-from segdata.records import LABEL_CUT, Progress
+from segdata.records import LABEL_CUT, REPAIR_FORMAT, REPAIR_MANIFEST, Progress
 
 Row = dict[str, Any]
 RepairFormat = Literal["folder", "coco", "cvat"]
-MANIFEST = "segdata.json"
-FORMAT = "segdata repair 1"
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 """Names that a picture keeps; another name, such as `.html`, could make a program run it."""
 
@@ -177,8 +175,8 @@ def _write_lists(out: Path, file_format: str, written: Sequence[tuple[Row, Mask]
         atomic_write(out / "annotations.json", json.dumps(_coco(written)).encode())
     if file_format == "cvat":
         atomic_write(out / "annotations.xml", _cvat(written))
-    manifest = {"format": FORMAT, "as": file_format, "samples": [line for line, _ in written]}
-    atomic_write(out / MANIFEST, json.dumps(manifest, indent=1).encode())
+    manifest = {"format": REPAIR_FORMAT, "as": file_format, "samples": [line for line, _ in written]}
+    atomic_write(out / REPAIR_MANIFEST, json.dumps(manifest, indent=1).encode())
 
 
 def _coco(written: Iterable[tuple[Row, Mask]]) -> dict[str, Any]:

@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from segdata.errors import SourceError
-from segdata.ingest.reading import Found, Picture, Tree, fault_of, require_folders
+from segdata.ingest.reading import Found, Picture, Tree, fault_of, read_list, require_folders
 from segdata.ingest.recipe import SourceRecipe
 from segdata.records import HAS_PERSON, Filtered, Reject, printable
-from segdata.storage.files import read_steady
 
 LICENCE = "each photo its own Creative Commons licence"
 _PREFIX = "instances_"
@@ -77,7 +76,7 @@ def _read_annotations(tree: Tree, root: Path, file: Path, source: SourceRecipe) 
     folder = next((place for place in (name, f"images/{name}") if (root / place).is_dir()), None)
     if folder is None:
         raise SourceError(f"source {source.name}: {root}: {file.name} is there, and its photos in {name}/ are not")
-    told = _load(file, source.name)
+    told = _load(root, file, source.name)
     there = {picture.path: picture for picture in tree.pictures(folder, any_name=True)}
     seen: set[str] = set()
     for number, entry in sorted(enumerate(told.images), key=_by_id):
@@ -120,14 +119,14 @@ def _unwanted(told: _Annotations, entry: Mapping[str, Any], wanted: tuple[str, .
     return None
 
 
-def _load(file: Path, dataset: str) -> _Annotations:
+def _load(root: Path, file: Path, dataset: str) -> _Annotations:
     """One file's annotations.
 
     Raises:
-        SourceError: It is no JSON, or not what COCO's files are.
+        SourceError: It is no JSON, not what COCO's files are, or a link that leaves the root.
     """
     try:
-        told = json.loads(read_steady(file)[0].decode("utf-8"), object_pairs_hook=_kept)
+        told = json.loads(read_list(root, f"annotations/{file.name}", dataset).decode("utf-8"), object_pairs_hook=_kept)
         if not isinstance(told, dict):
             raise TypeError("not an object")
         images, annotations, categories = (told[key] for key in ("images", "annotations", "categories"))

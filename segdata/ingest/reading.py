@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from segdata.errors import SourceError
 from segdata.records import Candidate, Filtered, Reject, is_text, printable
+from segdata.storage.root import LeavesRootError, Root
 
 Found: TypeAlias = Candidate | Reject | Filtered
 
@@ -144,6 +145,27 @@ def leads_out(path: Path, root: Path) -> bool:
         root: with its own links followed already.
     """
     return not Path(os.path.realpath(path)).is_relative_to(root)
+
+
+def read_list(root: Path, path: str, dataset: str) -> bytes:
+    """All bytes of a list that belongs to a source.
+
+    Args:
+        root: of the source, its own links followed.
+        path: of the list, under the root.
+        dataset: the source's name in the recipe.
+
+    Raises:
+        SourceError: It lies outside the root, its links followed.
+        OSError: It can't be read.
+    """
+    try:
+        return Root(root).read(path)[0]
+    except LeavesRootError as error:
+        raise SourceError(
+            f"source {dataset}: {printable(str(root / path))}: a link that leaves the root is not read; put the file "
+            "itself there"
+        ) from error
 
 
 def fault_of(path: str) -> str | None:

@@ -19,10 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segdata.errors import SourceError
-from segdata.ingest.reading import Found, Tree, fault_of, require_folders
+from segdata.ingest.reading import Found, Tree, fault_of, read_list, require_folders
 from segdata.ingest.recipe import SourceRecipe
 from segdata.records import Filtered, Reject, Split
-from segdata.storage.files import read_steady
 
 LICENCE = "PASCAL VOC: photos under Flickr's terms of use"
 PERSON = 15
@@ -68,11 +67,12 @@ def _listed(root: Path, dataset: str) -> dict[str, Split]:
     """The split of every name that the lists hold. A name is looked up among the files that there are, never opened."""
     splits: dict[str, Split] = {}
     for name, split in _SPLITS.items():
-        file = root / _LISTS / f"{name}.txt"
-        if file.is_file():
-            try:
-                lines = read_steady(file)[0].decode("utf-8").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                raise SourceError(f"source {dataset}: {file}: can't be read ({error}); unpack it again") from error
-            splits |= {line.strip(): split for line in lines if line.strip()}
+        path = f"{_LISTS}/{name}.txt"
+        try:
+            lines = read_list(root, path, dataset).decode("utf-8").splitlines()
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourceError(f"source {dataset}: {root / path}: can't be read ({error}); unpack it again") from error
+        splits |= {line.strip(): split for line in lines if line.strip()}
     return splits

@@ -51,15 +51,29 @@ def cgroup_limits(groups: str, root: Path) -> list[int]:
 def limited_memory(most: int) -> Iterator[None]:
     """Let this process hold at most `most` bytes of its own data inside the block; more raises MemoryError.
 
-    The limit is that of the operating system (RLIMIT_DATA). Systems other than Linux may not enforce it.
+    The limit is that of the operating system (RLIMIT_DATA). Systems other than Linux may not enforce it. A lower limit
+    that is set already stays.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    lowered = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (lowered, hard))
+    resource.setrlimit(resource.RLIMIT_DATA, (_lowest(most, soft, hard), hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def limit_process(most: int) -> None:
+    """Let this process hold at most `most` bytes of its own data until it ends, and write no core file.
+
+    A core file would contain what the process works on, such as photos. See `limited_memory` for the limit.
+    """
+    lowest = _lowest(most, *resource.getrlimit(resource.RLIMIT_DATA))
+    resource.setrlimit(resource.RLIMIT_DATA, (lowest, lowest))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _lowest(most: int, *limits: int) -> int:
+    return min([most, *(limit for limit in limits if limit != resource.RLIM_INFINITY)])
 
 
 def _limit_in(file: Path) -> int | None:

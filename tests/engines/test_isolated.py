@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from segdata.engines import isolated
 from segdata.engines.isolated import IsolatedWorker, Limits, RequestRefusedError, WorkerDiedError
 
 HERE = "test_isolated"  # the module as the process finds it
@@ -47,6 +49,8 @@ def answer(request: bytes) -> bytes:
         os._exit(3)
     elif request == b"path":
         return os.fsencode(str(Path.cwd() in map(Path, sys.path)))
+    elif request == b"limits":
+        return repr([resource.getrlimit(kind) for kind in (resource.RLIMIT_DATA, resource.RLIMIT_CORE)]).encode()
     return request.upper()
 
 
@@ -84,6 +88,17 @@ def test_what_the_function_raises_is_a_message(worker: IsolatedWorker, request_:
     with pytest.raises(RequestRefusedError, match=reason):
         worker.ask(request_, ROOM)
     assert worker.ask(b"after", ROOM) == b"AFTER"
+
+
+@pytest.mark.parametrize(("machine", "expected"), [(3 << 30, 3 << 29), (64 << 30, 2 << 30)])
+def test_the_process_has_its_limit_or_half_of_what_the_machine_or_its_container_has(
+    monkeypatch: pytest.MonkeyPatch, machine: int, expected: int
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setattr(isolated, "machine_memory", lambda: machine)
+    with IsolatedWorker(f"{HERE}:open_anything", b"", Limits(memory_bytes=2 << 30)) as worker:
+        worker.start(ROOM)
+        assert worker.ask(b"limits", ROOM) == repr([(expected, expected), (0, 0)]).encode()
 
 
 def test_a_request_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco
 
+from segdata import records
 from segdata.catalog.mends import mends_of
 from segdata.catalog.pixels import read_alpha_of
 from segdata.catalog.schemas import rows_to_table
@@ -174,6 +175,15 @@ def test_a_picture_with_the_name_of_a_page_leaves_under_that_of_a_picture(three:
     assert run(three, tmp_path / "out", "folder", None, "true").samples == 3
     assert (tmp_path / "out" / "images" / "mine" / "images" / "1.png").read_bytes() == page.read_bytes()
     assert not list((tmp_path / "out").rglob("*.html"))
+
+
+def test_the_name_and_the_format_of_the_manifest_are_defined_once_for_export_and_ingest() -> None:
+    package = Path(records.__file__).parent
+    texts = {file.relative_to(package).as_posix(): file.read_text() for file in package.rglob("*.py")}
+    assert [name for name, text in texts.items() if f'"{records.REPAIR_FORMAT}"' in text] == ["records.py"]
+    stages = [name for name in texts if name.startswith(("export/", "ingest/"))]
+    assert len(stages) > 20
+    assert not [name for name in stages if f'"{records.REPAIR_MANIFEST}"' in texts[name]]
 
 
 def test_nothing_to_repair_says_so(workspace: Path, segdata: Any, tmp_path: Path) -> None:

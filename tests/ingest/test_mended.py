@@ -73,9 +73,14 @@ TRIANGLE = [[2, 2, 20, 2, 20, 30]]
 @pytest.mark.parametrize(
     ("segmentation", "reason"),
     [
-        ([[0, 0, 1e9, 0, 1e9, 1e9]], "more than one image width or height outside the image"),
-        ([[0, 0, float("nan"), 0, 9, 9]], "a point is not finite"),
-        ({"size": [40, 30], "counts": [2**63, 2**63, 1200]}, "a mask's runs don't fill its 30x40 pixels"),
+        (
+            [[0, 0, 1e9, 0, 1e9, 1e9]],
+            "shape 1 (polygon): a point lies more than one image width or height outside the image",
+        ),
+        ([[0, 0, float("nan"), 0, 9, 9]], "shape 1 (polygon): a point is not finite"),
+        ([*TRIANGLE, [0, 0, 99, 0, 9, 9]], "shape 1 (polygon 2): a point lies more than"),
+        ({"size": [40, 30], "counts": [2**63, 2**63, 1200]}, "shape 1 (mask): its runs don't fill its 30x40 pixels"),
+        ({"size": [4, 5], "counts": [0, 20]}, "shape 1 (mask): the mask is 5x4, the image 30x40"),
     ],
 )
 def test_a_shape_that_can_not_be_drawn_is_told_and_the_other_labels_come_in(
@@ -86,7 +91,7 @@ def test_a_shape_that_can_not_be_drawn_is_told_and_the_other_labels_come_in(
     mended = take_in_mended(context, folder)
     assert mended.samples == {"mine": (NAMES[0], NAMES[2])}
     assert list(reasons(mended)) == [NAMES[1]]
-    assert reason in reasons(mended)[NAMES[1]]
+    assert reasons(mended)[NAMES[1]].startswith(f"annotations.json: image '{NAMES[1]}.png': {reason}")
     run(context, [SOURCE])
     assert f"{context.workspace.root}/data/masks/1.png".endswith(
         next(uri for uri in labels_of(context) if "files/mended" not in uri)
@@ -140,8 +145,23 @@ def test_an_image_of_another_size_than_its_photo_is_skipped(context: RunContext,
     file = folder / "annotations.xml"
     file.write_text(file.read_text().replace('width="30" height="40"', 'width="9999" height="9999"', 1))
     mended = take_in_mended(context, folder)
-    assert mended.skipped == ((NAMES[0], "the mended label is 9999x9999, the photograph 30x40"),)
+    assert mended.skipped == (
+        (
+            NAMES[0],
+            f"annotations.xml: image '{NAMES[0]}.png': the mended label is 9999x9999, the photograph 30x40",
+        ),
+    )
     assert mended.same == 2
+
+
+def test_an_image_that_the_annotations_lack_is_skipped(context: RunContext, export: Callable[[str], Path]) -> None:
+    folder = export("coco")
+    file = folder / "annotations.json"
+    file.write_text(file.read_text().replace(f"{NAMES[0]}.png", "another.png"))
+    mended = take_in_mended(context, folder)
+    assert mended.skipped == (
+        (NAMES[0], f"annotations.json: image '{NAMES[0]}.png': the annotations have no such image"),
+    )
 
 
 def test_a_mask_of_another_size_is_not_even_decoded(context: RunContext, export: Callable[[str], Path]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +19,7 @@ from segdata.catalog.workspace import RunContext, Workspace
 from segdata.errors import SourceError
 from segdata.ingest.measure import measure
 from segdata.ingest.readers import READERS
-from segdata.ingest.reading import Found
+from segdata.ingest.reading import Found, read_list
 from segdata.ingest.recipe import READER_NAMES, SourceRecipe
 from segdata.ingest.run import run
 from segdata.records import Candidate, Reject
@@ -34,6 +36,7 @@ class Layout:
         split: of the sample.
         write_label: makes the label's pixels of a mask (H, W) bool.
         finish: writes what belongs to the tree besides, given the names.
+        list_file: the path of a list that the reader opens; None if it walks over folders alone.
     """
 
     image: Callable[[str], str]
@@ -41,6 +44,7 @@ class Layout:
     split: str
     write_label: Callable[[np.ndarray], np.ndarray] = lambda mask: mask.astype(np.uint8) * 255
     finish: Callable[[Path, list[str]], None] = lambda root, names: None
+    list_file: str | None = None
 
 
 def rgba(mask: np.ndarray) -> np.ndarray:
@@ -82,7 +86,13 @@ LAYOUTS = {
         split="pool",
         write_label=rgba,
     ),
-    "coco": Layout(image=lambda name: f"val2017/{name}.jpg", label=None, split="none", finish=coco_annotations),
+    "coco": Layout(
+        image=lambda name: f"val2017/{name}.jpg",
+        label=None,
+        split="none",
+        finish=coco_annotations,
+        list_file="annotations/instances_val2017.json",
+    ),
     "p3m10k": Layout(
         image=lambda name: f"train/blurred_image/{name}.jpg",
         label=lambda name: f"train/mask/{name}.png",
@@ -94,9 +104,11 @@ LAYOUTS = {
         split="train",
         write_label=lambda mask: mask.astype(np.uint8) * 15,
         finish=voc_lists,
+        list_file="ImageSets/Segmentation/train.txt",
     ),
     "folder": Layout(image=lambda name: f"images/{name}.jpg", label=lambda name: f"masks/{name}.png", split="train"),
 }
+LIST_READERS = [name for name, layout in LAYOUTS.items() if layout.list_file is not None]
 NAMES = ["00001", "00002", "café 3"]
 
 
@@ -309,6 +321,53 @@ def test_what_becomes_a_link_out_of_the_root_after_the_walk_is_not_read(
     assert (refused.reason, refused.detail, refused.stamps) == ("unsafe_path", "a link that leaves the root", None)
     if replaced == "file":
         assert not any(isinstance(answer, Reject) for path, answer in answers.items() if path != refused.path)
+
+
+@pytest.mark.parametrize("reader", LIST_READERS, indirect=True)
+@pytest.mark.parametrize("replaced", ["file", "folder", "top folder", "nothing"])
+def test_a_list_that_is_a_link_out_of_the_root_is_not_read(
+    reader: str, layout: Layout, tree: Path, tmp_path: Path, replaced: str
+) -> None:
+    assert layout.list_file is not None
+    file = tree / layout.list_file
+    links = {"file": file, "folder": file.parent, "top folder": tree / layout.list_file.partition("/")[0]}
+    link = links.get(replaced, file)
+    target = link.rename(tmp_path / "secret")
+    if replaced == "nothing":
+        target.unlink()
+    link.symlink_to(target)
+    expected = (
+        rf"source mine: {re.escape(str(file))}: a link that leaves the root is not read; put the file itself there"
+    )
+    with pytest.raises(SourceError, match=expected):
+        list(read(reader, tree))
+
+
+@pytest.mark.parametrize("reader", LIST_READERS, indirect=True)
+def test_a_list_that_becomes_a_link_while_the_reader_looks_for_it_is_not_read(
+    reader: str, layout: Layout, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert layout.list_file is not None
+    file = tree / layout.list_file
+
+    def replace_and_read(*arguments: Any) -> bytes:
+        file.symlink_to(file.rename(tmp_path / "secret"))
+        return read_list(*arguments)
+
+    monkeypatch.setattr(f"segdata.ingest.{reader}.read_list", replace_and_read)
+    with pytest.raises(SourceError, match="a link that leaves the root"):
+        list(read(reader, tree))
+
+
+@pytest.mark.parametrize("reader", LIST_READERS, indirect=True)
+@pytest.mark.parametrize("replaced", ["file", "folder"])
+def test_a_list_that_is_a_link_within_the_root_is_read(reader: str, layout: Layout, tree: Path, replaced: str) -> None:
+    assert layout.list_file is not None
+    expected = list(read(reader, tree))
+    link = tree / layout.list_file if replaced == "file" else (tree / layout.list_file).parent
+    link.symlink_to(link.rename(tree / "kept"))
+    assert list(read(reader, tree)) == expected
+    assert len(expected) == len(NAMES)
 
 
 def test_a_link_that_stays_in_the_root_is_read(reader: str, layout: Layout, tree: Path) -> None:

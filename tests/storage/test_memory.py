@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +47,29 @@ def test_more_memory_than_allowed_is_refused_and_the_limit_ends_with_the_block()
     with limited_memory(2**30), pytest.raises(MemoryError):
         bytearray(2**31)
     assert len(bytearray(2**31)) == 2**31
+
+
+def test_a_lower_limit_that_is_set_already_stays() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    lower = 2**40 if hard == resource.RLIM_INFINITY else min(2**40, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (lower, hard))
+    try:
+        with limited_memory(2**41):
+            assert resource.getrlimit(resource.RLIMIT_DATA) == (lower, hard)
+        assert resource.getrlimit(resource.RLIMIT_DATA) == (lower, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+@pytest.mark.parametrize(("soft", "expected"), [(2**39, 2**39), (2**41, 2**40)])
+def test_a_process_is_limited_until_it_ends_and_writes_no_core_file(soft: int, expected: int) -> None:
+    code = f"""
+import resource
+from segdata.storage.memory import limit_process
+_, hard = resource.getrlimit(resource.RLIMIT_DATA)
+resource.setrlimit(resource.RLIMIT_DATA, ({soft}, hard))
+limit_process(2**40)
+print(resource.getrlimit(resource.RLIMIT_DATA), resource.getrlimit(resource.RLIMIT_CORE))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"({expected}, {expected}) (0, 0)\n"

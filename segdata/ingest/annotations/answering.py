@@ -16,9 +16,9 @@ from segdata.ingest.annotations.images import AnnotatedImage, check_size, draw_l
 from segdata.ingest.annotations.manifest import Line, parse_manifest
 from segdata.ingest.annotations.shapes import ShapeError, SizeHW
 from segdata.ingest.reading import fault_of
+from segdata.records import REPAIR_MANIFEST
 from segdata.storage.root import LeavesRootError, Root
 
-MANIFEST = "segdata.json"
 LONGEST_MANIFEST = 1 << 28
 _LONGEST_LIST, _LONGEST_MASK = 1 << 30, 1 << 29
 _LISTS: Mapping[str, tuple[str, Callable[[bytes], dict[str, AnnotatedImage]]]] = {
@@ -41,7 +41,7 @@ def open_folder(setup: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
         ValueError: A list can't be read.
     """
     root = Root(os.fsdecode(setup))
-    manifest = parse_manifest(_read(root, MANIFEST, LONGEST_MANIFEST))
+    manifest = parse_manifest(_read(root, REPAIR_MANIFEST, LONGEST_MANIFEST))
     images: dict[str, AnnotatedImage] = {}
     if manifest.format in _LISTS:
         name, read = _LISTS[manifest.format]
@@ -53,8 +53,13 @@ def open_folder(setup: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
 
     def answer(request: bytes) -> bytes:
         line, size_hw = decode_request(request)
-        label = _decode_mask(root, line.mask, size_hw) if line.mask is not None else _draw(images, line.image, size_hw)
-        return label.tobytes()
+        if line.mask is not None:
+            return _decode_mask(root, line.mask, size_hw).tobytes()
+        name = line.image.removeprefix("images/")
+        try:
+            return _draw(images, name, size_hw).tobytes()
+        except ShapeError as error:
+            raise ShapeError(f"{_LISTS[manifest.format][0]}: image {name[:100]!r}: {error}") from error
 
     return json.dumps(greeting).encode(), answer
 
@@ -70,10 +75,10 @@ def decode_request(request: bytes) -> tuple[Line, SizeHW]:
     return Line(*line), (height, width)
 
 
-def _draw(images: Mapping[str, AnnotatedImage], path: str, size_hw: SizeHW) -> Alpha:
-    image = images.get(path.removeprefix("images/"))
+def _draw(images: Mapping[str, AnnotatedImage], name: str, size_hw: SizeHW) -> Alpha:
+    image = images.get(name)
     if image is None:
-        raise ShapeError(f"the annotations have no image {path[:100]!r}")
+        raise ShapeError("the annotations have no such image")
     return draw_label(image, size_hw)
 
 

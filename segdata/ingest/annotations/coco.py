@@ -58,9 +58,9 @@ def _add_image(entry: object, by_name: dict[str, AnnotatedImage], by_id: dict[_I
 
 def _read_shapes(raw: object) -> Iterator[Shape]:
     if isinstance(raw, list) and raw:
-        for numbers in raw:
+        for position, numbers in enumerate(raw, 1):
             if not isinstance(numbers, list) or not all(type(value) in (int, float) for value in numbers):
-                raise ShapeError("a polygon is not a list of numbers")
+                raise ShapeError(f"polygon {position} is not a list of numbers")
             yield Polygon(points_of(numbers))
     elif isinstance(raw, dict):
         yield _read_rle(raw)
@@ -79,7 +79,7 @@ def _read_rle(raw: Mapping[str, object]) -> Runs:
     else:
         raise ShapeError("its RLE has no counts: a text, or a list of whole numbers")
     height, width = size
-    return Runs(runs, 0, 0, width, height, "columns")
+    return Runs(runs, 0, 0, width, height, "columns", fills_image=True)
 
 
 def _id(entry: object, key: str) -> _Id | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,7 +44,8 @@ def draw_label(image: AnnotatedImage, size_hw: SizeHW) -> Alpha:
         (H, W) uint8, 255 is person.
 
     Raises:
-        ShapeError: The file says another size, or some shapes can't be drawn: the message says which.
+        ShapeError: The file says another size, or some shapes can't be drawn; the message names them by number and
+            kind.
     """
     if image.fault is not None:
         raise ShapeError(image.fault)
@@ -55,11 +56,12 @@ def draw_label(image: AnnotatedImage, size_hw: SizeHW) -> Alpha:
     faults = []
     for number, raw in enumerate(image.raw, 1):
         try:
-            for shape in image.read(raw):
-                shape.validate(size_hw)
-                shapes.append(shape)
+            parts = list(image.read(raw))
         except ShapeError as error:
             faults.append(f"shape {number}: {error}")
+            continue
+        faults += _faults_of(parts, number, size_hw)
+        shapes += parts
     if faults:
         more = f"; and {len(faults) - _FAULTS_SHOWN} more" if len(faults) > _FAULTS_SHOWN else ""
         raise ShapeError("; ".join(faults[:_FAULTS_SHOWN]) + more)
@@ -78,3 +80,13 @@ def check_size(found_hw: SizeHW, size_hw: SizeHW) -> None:
     if found_hw != size_hw:
         (height, width), (photo_height, photo_width) = found_hw, size_hw
         raise ShapeError(f"the mended label is {width}x{height}, the photograph {photo_width}x{photo_height}")
+
+
+def _faults_of(parts: Sequence[Shape], number: int, size_hw: SizeHW) -> Iterator[str]:
+    """What is wrong with the parts of one shape; a part has a number if there are several, as polygons in COCO."""
+    for position, part in enumerate(parts, 1):
+        try:
+            part.validate(size_hw)
+        except ShapeError as error:
+            name = part.kind if len(parts) == 1 else f"{part.kind} {position}"
+            yield f"shape {number} ({name}): {error}"

@@ -6,11 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from segdata.records import is_text, printable
+from segdata.records import REPAIR_FORMAT, REPAIR_MANIFEST, is_text, printable
 from segdata.storage.strict_json import parse_json
 
 AnnotationFormat = Literal["folder", "coco", "cvat"]
-_FORMAT = "segdata repair 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,8 @@ def parse_manifest(data: bytes) -> Manifest:
         ValueError: It is no such file; an entry that is wrong is skipped.
     """
     document = parse_json(data)
-    if not isinstance(document, dict) or document.get("format") != _FORMAT:
-        raise ValueError(f'its "format" is not "{_FORMAT}"')
+    if not isinstance(document, dict) or document.get("format") != REPAIR_FORMAT:
+        raise ValueError(f'its "format" is not "{REPAIR_FORMAT}"')
     kind = next((known for known in get_args(AnnotationFormat) if known == document.get("as")), None)
     if kind is None:
         raise ValueError(f'its "as" is none of {", ".join(get_args(AnnotationFormat))}')
@@ -69,9 +68,9 @@ def parse_manifest(data: bytes) -> Manifest:
             lines.append(line)
         else:
             name = entry.get("sample_id") if isinstance(entry, dict) else None
-            skipped.append((printable(name) if isinstance(name, str) else f"entry {number} of segdata.json", line))
+            skipped.append((printable(name) if isinstance(name, str) else f"entry {number} of {REPAIR_MANIFEST}", line))
     often = Counter(line.sample_id for line in lines)
-    skipped += [(name, "segdata.json names it more than once") for name, times in often.items() if times > 1]
+    skipped += [(name, f"{REPAIR_MANIFEST} names it more than once") for name, times in often.items() if times > 1]
     return Manifest(kind, tuple(line for line in lines if often[line.sample_id] == 1), tuple(skipped))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -28,6 +28,10 @@ class ShapeError(ValueError):
 
 class Shape(Protocol):
     """A part of a label."""
+
+    @property
+    def kind(self) -> str:
+        """What messages call it."""
 
     def validate(self, size_hw: SizeHW) -> None:
         """See that the shape can be drawn.
@@ -54,6 +58,7 @@ class Polygon:
             belongs to the shape, as in CVAT.
     """
 
+    kind: ClassVar[str] = "polygon"
     points: NDArray[np.float64]
     vertices: Literal["corners", "pixels"] = "corners"
 
@@ -65,7 +70,7 @@ class Polygon:
         """
         count = len(self.points)
         if not 3 <= count <= MOST_POINTS:
-            raise ShapeError(f"a polygon of {count} points; 3 to {MOST_POINTS:,} are read")
+            raise ShapeError(f"it has {count} points; 3 to {MOST_POINTS:,} are read")
         if not np.isfinite(self.points).all():
             raise ShapeError("a point is not finite")
         size_xy = np.array(size_hw[::-1], np.float64)
@@ -99,27 +104,32 @@ class Runs:
         counts: of pixels, background and foreground in turn.
         left, top, width, height: the box that they fill.
         order: `rows`, as in CVAT, or `columns`, as in COCO.
+        fills_image: the box must be the whole image, as in COCO; a smaller one would be drawn in a corner.
     """
 
+    kind: ClassVar[str] = "mask"
     counts: tuple[int, ...]
     left: int
     top: int
     width: int
     height: int
     order: Literal["rows", "columns"]
+    fills_image: bool = False
 
     def validate(self, size_hw: SizeHW) -> None:
         """See that the box lies in the image and that the runs fill it; Python's integers don't overflow.
 
         Raises:
-            ShapeError: They don't.
+            ShapeError: They don't, or the box is smaller than the image and must not be.
         """
+        if self.fills_image and (self.height, self.width) != size_hw:
+            raise ShapeError(f"the mask is {self.width}x{self.height}, the image {size_hw[1]}x{size_hw[0]}")
         inside = self.left + self.width <= size_hw[1] and self.top + self.height <= size_hw[0]
         if not inside or min(self.left, self.top) < 0 or min(self.width, self.height) < 1:
-            raise ShapeError("a mask's box leaves the image")
+            raise ShapeError("its box leaves the image")
         area = self.width * self.height
         if not self.counts or min(self.counts) < 0 or max(self.counts) > area or sum(self.counts) != area:
-            raise ShapeError(f"a mask's runs don't fill its {self.width}x{self.height} pixels")
+            raise ShapeError(f"its runs don't fill its {self.width}x{self.height} pixels")
 
     def draw(self, label: Alpha) -> None:
         """Set the pixels of each second run."""

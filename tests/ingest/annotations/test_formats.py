@@ -37,15 +37,16 @@ def cvat_file(shapes: str, width: str = "10", height: str = "8") -> bytes:
 @pytest.mark.parametrize(
     ("segmentation", "reason"),
     [
-        ([[0, 0, 1e9, 0, 1e9, 1e9]], "shape 1: a point lies more than one image width"),
-        ([[0, 0, float("nan"), 0, 4, 4]], "shape 1: a point is not finite"),
-        ([[0, 0, float("inf"), 0, 4, 4]], "shape 1: a point is not finite"),
-        ([[0, 0, 10**400, 0, 4, 4]], "shape 1: a point is not finite"),
-        ([[1, 2, 3, 4]], "a polygon of 2 points"),
+        ([[0, 0, 1e9, 0, 1e9, 1e9]], "shape 1 (polygon): a point lies more than one image width"),
+        ([[0, 0, float("nan"), 0, 4, 4]], "shape 1 (polygon): a point is not finite"),
+        ([[0, 0, float("inf"), 0, 4, 4]], "shape 1 (polygon): a point is not finite"),
+        ([[0, 0, 10**400, 0, 4, 4]], "shape 1 (polygon): a point is not finite"),
+        ([[1, 2, 3, 4]], "shape 1 (polygon): it has 2 points"),
         ([[1, 2, 3]], "of 3 coordinates"),
         ([["1", "2", "3", "4", "5", "6"]], "not a list of numbers"),
         ([[True, 2, 3, 4, 5, 6]], "not a list of numbers"),
-        ([SQUARE, None], "not a list of numbers"),
+        ([SQUARE, None], "shape 1: polygon 2 is not a list of numbers"),
+        ([SQUARE, SQUARE, [0, 0, 1e9, 0, 1e9, 1e9]], "shape 1 (polygon 3): a point lies"),
         ([], "neither a list of polygons nor RLE"),
         (None, "neither a list of polygons nor RLE"),
         ("x", "neither a list of polygons nor RLE"),
@@ -54,7 +55,11 @@ def cvat_file(shapes: str, width: str = "10", height: str = "8") -> bytes:
         ({"size": [8, 10], "counts": [40.0, 40.0]}, "has no counts"),
         ({"size": [8, 10], "counts": "\u0000\uffff"}, "compressed runs are damaged"),
         ({"size": [8, 10], "counts": "0" * 50}, "runs don't fill"),
-        ({"size": [10**9, 10**9], "counts": [10**18]}, "leaves the image"),
+        ({"size": [10**9, 10**9], "counts": [10**18]}, "the mask is 1000000000x1000000000, the image 10x8"),
+        ({"size": [4, 5], "counts": [0, 20]}, "shape 1 (mask): the mask is 5x4, the image 10x8"),
+        ({"size": [10, 8], "counts": [0, 80]}, "shape 1 (mask): the mask is 8x10, the image 10x8"),
+        ({"size": [8, 9], "counts": "0X2"}, "shape 1 (mask): the mask is 9x8, the image 10x8"),
+        ({"size": [0, 0], "counts": [0]}, "shape 1 (mask): the mask is 0x0, the image 10x8"),
         ({"size": [10], "counts": [80]}, "no size"),
         ({"size": "8x10", "counts": [80]}, "no size"),
         ({}, "no size"),
@@ -82,8 +87,13 @@ def test_several_shapes_of_coco_make_one_label_together() -> None:
 def test_every_shape_that_can_not_be_drawn_is_told() -> None:
     bad = [[0, 0, float("nan"), 0, 4, 4]]
     images = read_coco(coco_file(bad, [SQUARE], bad, bad, bad))
-    with pytest.raises(ShapeError, match=r"shape 1: .*; shape 3: .*; shape 4: .*; and 1 more"):
+    with pytest.raises(ShapeError, match=r"shape 1 \(polygon\): .*; shape 3 .*: .*; shape 4 .*: .*; and 1 more"):
         draw_label(images["a.jpg"], (8, 10))
+
+
+def test_runs_of_coco_that_have_the_size_of_their_image_are_drawn() -> None:
+    images = read_coco(coco_file({"size": [8, 10], "counts": [0, 80]}))
+    assert draw_label(images["a.jpg"], (8, 10)).all()
 
 
 @pytest.mark.parametrize(
@@ -132,7 +142,11 @@ def test_an_image_of_coco_that_is_wrong_or_ambiguous_has_no_label(image: Any, re
 @pytest.mark.parametrize(
     ("shapes", "reason"),
     [
-        ('<polygon points="0,0;1e9,0;5,5"/>', "more than one image width"),
+        ('<polygon points="0,0;1e9,0;5,5"/>', "shape 1 (polygon): a point lies more than one image width"),
+        (
+            '<mask left="0" top="0" width="3" height="2" rle="6"/><polygon points="0,0;1,1"/>',
+            "shape 2 (polygon): it has",
+        ),
         ('<polygon points="0,0;nan,0;5,5"/>', "not finite"),
         ('<polygon points="0,0;1e999,0;5,5"/>', "not finite"),
         ('<polygon points="0,0;5;5,5"/>', "not a pair of numbers"),
@@ -145,7 +159,7 @@ def test_an_image_of_coco_that_is_wrong_or_ambiguous_has_no_label(image: Any, re
         ('<mask left="0" top="0" width="3" height="2" rle="4294967296, 4294967302"/>', "don't fill"),
         ('<mask left="0" top="0" width="3" height="2" rle="-1, 7"/>', "a run is '-1'"),
         ('<mask left="0" top="0" width="3" height="2" rle=""/>', "a run is ''"),
-        ('<mask left="9" top="0" width="3" height="2" rle="6"/>', "leaves the image"),
+        ('<mask left="9" top="0" width="3" height="2" rle="6"/>', "shape 1 (mask): its box leaves the image"),
         ('<mask left="0" top="0" width="100000" height="100000" rle="10000000000"/>', "leaves the image"),
         ('<mask left="0" top="x" width="3" height="2" rle="6"/>', "top is 'x'"),
         ("<mask/>", "a mask's left is ''"),
