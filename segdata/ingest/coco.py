@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from segdata.errors import SourceError
+from segdata.ingest.annotations.coco import entry_id
 from segdata.ingest.reading import Found, Picture, Tree, fault_of, read_list, require_folders
 from segdata.ingest.recipe import SourceRecipe
 from segdata.records import HAS_PERSON, Filtered, Reject, printable
@@ -92,7 +93,7 @@ def _read_annotations(tree: Tree, root: Path, file: Path, source: SourceRecipe) 
         if unwanted:
             yield Filtered(source.name, path, unwanted, there=path in there and not there[path].leads_out)
         else:
-            yield _background(tree, there.get(path), path, source, told.licences.get(_id(entry, "license")))
+            yield _background(tree, there.get(path), path, source, told.licences.get(entry_id(entry, "license")))
 
 
 def _background(tree: Tree, picture: Picture | None, path: str, source: SourceRecipe, licence: str | None) -> Found:
@@ -103,7 +104,7 @@ def _background(tree: Tree, picture: Picture | None, path: str, source: SourceRe
 
 def _unwanted(told: _Annotations, entry: Mapping[str, Any], wanted: tuple[str, ...]) -> str | None:
     """Why a photo is no background, if it is none."""
-    image_id = _id(entry, "id")
+    image_id = entry_id(entry, "id")
     annotated = told.seen.get(image_id, set()) if image_id is not None else set()
     categories = [told.categories[one] for one in annotated if one in told.categories]
     if any(name.casefold() == "person" for name, _ in categories):
@@ -138,19 +139,19 @@ def _load(root: Path, file: Path, dataset: str) -> _Annotations:
         ) from error
     seen: dict[Any, set[Any]] = {}
     for one in annotations:
-        if (image_id := _id(one, "image_id")) is not None:
-            seen.setdefault(image_id, set()).add(_id(one, "category_id"))
+        if (image_id := entry_id(one, "image_id")) is not None:
+            seen.setdefault(image_id, set()).add(entry_id(one, "category_id"))
     named: dict[Any, tuple[str, str]] = {}
     for one in categories:
-        if (category_id := _id(one, "id")) is not None and named.get(category_id, ("",))[0] != "person":
+        if (category_id := entry_id(one, "id")) is not None and named.get(category_id, ("",))[0] != "person":
             named[category_id] = (str(one.get("name", "")), str(one.get("supercategory", "")))
     licences = told.get("licenses")
     return _Annotations(
         images=images,
-        ids=Counter(_id(one, "id") for one in images),
+        ids=Counter(entry_id(one, "id") for one in images),
         categories=named,
         seen=seen,
-        licences={_id(one, "id"): printable(str(one.get("name", ""))) for one in licences if isinstance(one, dict)}
+        licences={entry_id(one, "id"): printable(str(one.get("name", ""))) for one in licences if isinstance(one, dict)}
         if isinstance(licences, list)
         else {},
     )
@@ -160,13 +161,7 @@ def _kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {key: value for key, value in pairs if key in _KEPT}
 
 
-def _id(entry: Any, key: str) -> int | str | None:
-    """An id of an entry that may be anything; None where there is none."""
-    value = entry.get(key) if isinstance(entry, dict) else None
-    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
-
-
 def _by_id(numbered: tuple[int, Any]) -> tuple[int, int | str, int]:
     number, entry = numbered
-    value = _id(entry, "id")
+    value = entry_id(entry, "id")
     return (0, value, number) if isinstance(value, int) else (1, str(value), number)

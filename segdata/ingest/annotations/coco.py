@@ -12,6 +12,7 @@ from segdata.ingest.annotations.shapes import Polygon, Runs, Shape, ShapeError, 
 from segdata.storage.strict_json import parse_json
 
 _Id = int | str
+_IDS_BELOW = 2**53
 
 
 def read_coco(data: bytes) -> dict[str, AnnotatedImage]:
@@ -31,7 +32,7 @@ def read_coco(data: bytes) -> dict[str, AnnotatedImage]:
     for entry in entries:
         _add_image(entry, by_name, by_id)
     for number, annotation in enumerate(annotations, 1):
-        image_id = _id(annotation, "image_id")
+        image_id = entry_id(annotation, "image_id")
         if image_id is None or image_id not in by_id:
             raise ValueError(f"annotation {number} names no image of the file")
         by_id[image_id].raw.append(annotation.get("segmentation"))
@@ -47,7 +48,7 @@ def _add_image(entry: object, by_name: dict[str, AnnotatedImage], by_id: dict[_I
         image.size_hw = height, width
     else:
         image.fault = "its width or height is not a whole number"
-    image_id = _id(entry, "id")
+    image_id = entry_id(entry, "id")
     if image_id is not None and by_id.setdefault(image_id, image) is not image:
         image.fault = by_id[image_id].fault = f"another image has the id {str(image_id)[:40]} too"
     if image_id is None:
@@ -82,6 +83,12 @@ def _read_rle(raw: Mapping[str, object]) -> Runs:
     return Runs(runs, 0, 0, width, height, "columns", fills_image=True)
 
 
-def _id(entry: object, key: str) -> _Id | None:
-    value = entry.get(key) if isinstance(entry, dict) else None
-    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
+def entry_id(entry: object, key: str) -> _Id | None:
+    """An id of an entry that may be anything; None where there is none.
+
+    Larger integers than JSON programs agree on are none: Python's hashes of those can be made to collide.
+    """
+    value = entry.get(key) if isinstance(entry, Mapping) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if abs(value) < _IDS_BELOW else None
+    return value if isinstance(value, str) else None

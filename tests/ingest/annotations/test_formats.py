@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.ingest.annotations.coco import read_coco
+from segdata.ingest.annotations.coco import entry_id, read_coco
 from segdata.ingest.annotations.cvat import read_cvat
 from segdata.ingest.annotations.images import draw_label
 from segdata.ingest.annotations.manifest import parse_manifest
@@ -263,3 +263,10 @@ def test_no_segmentation_ends_in_anything_but_a_label_or_a_message(segmentation:
 def test_an_encoding_that_no_xml_has_is_a_message(encoding: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         read_cvat(f'<?xml version="1.0" encoding="{encoding}"?><annotations/>'.encode())
+
+
+def test_an_integer_so_large_that_its_hash_can_be_chosen_is_no_id() -> None:
+    assert [entry_id({"id": value}, "id") for value in (1, "a", 2**53 - 1, -(2**53) + 1)] == [
+        1, "a", 2**53 - 1, -(2**53) + 1,
+    ]  # fmt: skip
+    assert [entry_id({"id": value}, "id") for value in (2**53, (2**61 - 1) * 7, True, None, 1.0)] == [None] * 5
