@@ -14,13 +14,14 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
+from segdata.catalog.mentions import map_strings
 from segdata.catalog.workspace import Workspace
 from segdata.errors import CatalogError, StorageError
 from segdata.storage.files import read_bytes, sync_folder
@@ -104,13 +105,7 @@ class Forgotten:
 
         For what a command that comes later says of them, such as an import of verdicts that names one.
         """
-        if isinstance(value, str):
-            return self._conceal_in_text(value)
-        if isinstance(value, Mapping):
-            return {self.conceal(key): self.conceal(part) for key, part in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.conceal(part) for part in value]
-        return value
+        return map_strings(value, self._conceal_in_text)
 
     def _conceal_in_text(self, text: str) -> str:
         """Tries what can be an id: from a word with a slash behind it to each place before no letter or digit."""

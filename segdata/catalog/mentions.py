@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import cast
 
 import pyarrow as pa
@@ -59,13 +59,7 @@ class Mentions:
 
     def replace_in(self, value: object) -> object:
         """A value as JSON has them, with stand-ins in place of the names, in keys too."""
-        if isinstance(value, str):
-            return self.replace_in_text(value)
-        if isinstance(value, Mapping):
-            return {self.replace_in(key): self.replace_in(part) for key, part in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.replace_in(part) for part in value]
-        return value
+        return map_strings(value, self.replace_in_text)
 
     def replace_in_cell(self, text: str) -> str:
         """The same for a cell, which may hold JSON: there a name may be spelt with escapes."""
@@ -117,6 +111,21 @@ class Mentions:
             pattern = "|".join(_literal(form) for form in self._forms[start : start + _NAMES_PER_PATTERN])
             quoted = pattern.replace("'", "''")
             yield " OR ".join(f"regexp_matches({column}, '{quoted}')" for column in columns)
+
+
+def map_strings(value: object, change: Callable[[str], str]) -> object:
+    """A value as JSON has them, with each string and key changed.
+
+    >>> map_strings({"a": ["b", 1]}, str.upper)
+    {'A': ['B', 1]}
+    """
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {map_strings(key, change): map_strings(part, change) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [map_strings(part, change) for part in value]
+    return value
 
 
 def _spellings(name: str) -> set[str]:
