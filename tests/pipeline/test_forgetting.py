@@ -356,7 +356,7 @@ def test_names_that_contain_the_name_are_left_as_they_are(session: Session) -> N
     assert row_of(session, f"{VICTIM}-b")["status"] == "present"
 
 
-@pytest.mark.parametrize("step", range(8))
+@pytest.mark.parametrize("step", [0, 8, 9])  # samples, verdicts or models are purged next
 def test_a_kill_before_any_purge_is_finished_by_the_same_call(
     session: Session, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
