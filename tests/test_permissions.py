@@ -76,7 +76,7 @@ def commands(data: Path) -> list[list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("umask", [0o027, 0o002])
+@pytest.mark.parametrize("umask", [0o027, pytest.param(0o002, marks=pytest.mark.stress)])
 def test_everything_in_a_workspace_follows_the_umask(drawn_data: Path, tmp_path: Path, umask: int) -> None:
     workspace = tmp_path / "ws"
     workspace.mkdir()
