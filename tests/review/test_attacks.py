@@ -253,7 +253,7 @@ def test_with_the_token_no_python_of_a_request_is_executed_and_no_path_is_change
     scenario = {"scenario_type": "custom_code", "subset_expressions": code}
     for name, params in (
         ("mes_plot_resolver", scenario),
-        ("edit_field_values", {"path": "filepath", "map": [{"current": opened.picture, "new": "/etc/hostname"}]}),
+        ("edit_field_values", {"path": "filepath", "map": [{"current": str(opened.picture), "new": "/etc/hostname"}]}),
     ):
         body = json.dumps({"operator_uri": f"@voxel51/operators/{name}", "params": params})
         status, answer = opened.ask("POST", "/operators/execute", body)
