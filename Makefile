@@ -55,6 +55,8 @@ elif command -v sudo > /dev/null && sudo -n true 2> /dev/null; then echo "instal
 else echo "skipped: $(1) ($(2)); it takes root: sudo apt-get install $(1)"; fi
 endef
 
+.PHONY: help install demo test check format stress fuzz bench docs audit clean
+
 # Before anything else: which Debian packages this call is going to install, why, and how to decline.
 .PHONY: announce
 announce:
@@ -69,8 +71,6 @@ announce:
 		printf 'These Debian packages are missing, and apt-get is going to install them:\n%s' "$$lines"; \
 		echo "To decline: Ctrl-C, and make SYSTEM_PACKAGES=no $(MAKECMDGOALS)"; \
 	fi
-
-.PHONY: help install demo test check format stress fuzz bench docs audit clean
 
 help:
 	@echo "make demo     draw portraits, train, mine, retrain, and write a page to look at (minutes, on a CPU)"
