@@ -8,6 +8,7 @@ import numpy as np
 
 from segdata.catalog.embeddings import embeddings_of, keep_embeddings
 from segdata.catalog.forgetting import erase, traces_of
+from segdata.catalog.forgotten import make_pseudonyms
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import Workspace
@@ -32,5 +33,5 @@ def test_whoever_is_forgotten_is_in_no_embedding_alone_or_over_a_background(tmp_
     keep_embeddings(workspace.catalog, "net", dict.fromkeys(shown, _ONES), "r1")
     traces = traces_of(workspace, ["p/1"])
     assert traces.counts["embeddings"] == 3
-    erase(workspace, traces, "r2")
+    erase(workspace, traces, make_pseudonyms(workspace), "r2")
     assert set(embeddings_of(workspace.catalog, "net", shown)) == {("bb", None), ("cc", "bb")}
