@@ -12,7 +12,7 @@ _OPERATORS = frozenset(
     for name in (
         *("list_saved_views", "load_saved_view", "reload_saved_view", "save_view", "edit_saved_view_info"),
         *("delete_saved_view", "list_workspaces", "load_workspace", "save_workspace", "edit_workspace_info"),
-        "delete_workspace",
+        *("delete_workspace", "get_label_schemas"),
     )
 )
 
@@ -31,7 +31,7 @@ def limit_fiftyone(files: Mapping[str, str]) -> None:
 
 
 def may_run(operator_uri: str) -> bool:
-    """Whether the App may run an operator: segdata's own, and those of saved views and workspaces.
+    """Whether the App may run an operator: segdata's own, those of saved views, and what it reads when it opens.
 
     >>> may_run("@segdata/review/judge"), may_run("@voxel51/operators/list_files")
     (True, False)
