@@ -168,8 +168,8 @@ def conceal(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id
 def concealed(row: Mapping[str, Any], pseudonyms: Pseudonyms) -> Row:
     """What is left of a row of `samples`: no name, no place, and stand-ins for the id and the hashes."""
     hashes = {name: row[name] and pseudonyms.of_bytes(row[name]) for name in ("image_sha256", "alpha_sha256")}
-    kept = {name: row[name] for name in KEPT_COLUMNS}
-    return {**kept, **hashes, "sample_id": pseudonyms.of_sample(row["sample_id"]), "status": "forgotten"}
+    columns = {name: row[name] for name in KEPT_COLUMNS}
+    return {**columns, **hashes, "sample_id": pseudonyms.of_sample(row["sample_id"]), "status": "forgotten"}
 
 
 def remember(workspace: Workspace, pseudonyms: Pseudonyms, rows: Iterable[Mapping[str, Any]], run_id: str) -> None:
@@ -207,8 +207,8 @@ def _all_hashes(workspace: Workspace, rows: Sequence[Row], ids: set[str], mended
     catalog = workspace.catalog
     hashes = {row[name] for row in rows for name in ("image_sha256", "alpha_sha256")}
     for table in _OF_SAMPLES:
-        found = catalog.read(table, ["image_sha256", "alpha_sha256"], quoted_in("sample_id", ids))
-        hashes |= {value for column in found.columns for value in column.to_pylist()}
+        pairs = catalog.read(table, ["image_sha256", "alpha_sha256"], quoted_in("sample_id", ids))
+        hashes |= {value for column in pairs.columns for value in column.to_pylist()}
     for name, mend in mends_of(catalog).items():
         if name in mended:
             hashes |= {mend.replaces, mend.measured, mend.source}

@@ -47,8 +47,8 @@ class Mentions:
         alternatives = "|".join(map(re.escape, names)) or "(?!)"
         self._pattern = re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W_])")
         self._forms = sorted({form for name in stand_ins for form in _spellings(name)})
-        kept = {form: False for name in others for form in _spellings(name)}
-        spelt = kept | dict.fromkeys(self._forms, True)
+        left_alone = {form: False for name in others for form in _spellings(name)}
+        spelt = left_alone | dict.fromkeys(self._forms, True)
         ordered = sorted(spelt, key=len, reverse=True)
         self._spelt = {form.encode("utf-8", "surrogateescape"): spelt[form] for form in ordered}
         self._starts = re.compile(b"(?=" + (b"|".join(map(re.escape, self._spelt)) or b"(?!)") + b")")
