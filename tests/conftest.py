@@ -20,6 +20,8 @@ from segdata.privacy import keep_quiet
 
 keep_quiet()
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+for name in ("FIFTYONE_DATABASE_URI", "FIFTYONE_DATABASE_DIR", "FIFTYONE_DATABASE_NAME"):
+    os.environ.pop(name, None)  # a database of whoever runs the tests: they have their own
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background jobs ignore Ctrl-C, and so would the commands that they start: those are tested on it.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -101,17 +101,12 @@ def traces(folders: list[Path], needles: list[bytes], thumbnail: np.ndarray) -> 
     return {"named": named, "seen": seen}
 
 
-def test_after_a_whole_loop_no_trace_is_left(
-    workspace: Path, segdata_entry: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_whole_loop_no_trace_is_left(workspace: Path, segdata_entry: list[str], tmp_path: Path) -> None:
     require_mongod(require_fiftyone())
     folders = {name: tmp_path / name for name in ("tmp", "home")}
     for folder in folders.values():
         folder.mkdir()
     environment = {**os.environ, "TMPDIR": str(folders["tmp"]), "HOME": str(folders["home"])}
-    for name in ("FIFTYONE_DATABASE_URI", "FIFTYONE_DATABASE_DIR"):
-        environment.pop(name, None)
-        monkeypatch.delenv(name, raising=False)
     steps = [
         ("fuse", "--ratio", "1", "--preview", "6"),
         ("fuse", "--ratio", "1"),

@@ -98,6 +98,7 @@ def fiftyone(mongod: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         import fiftyone as fo
 
         assert fo.config.database_uri == uri
+        del os.environ["FIFTYONE_DATABASE_URI"]  # else the reviews that later tests open would take it for the user's
         yield fo
         close_connection()
     shutil.rmtree(folder, ignore_errors=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,6 @@ from tests.review.conftest import filled
 
 pytestmark = pytest.mark.usefixtures("mongod")
 VICTIM = "aisegment/pool/00001"
-_OF_OTHERS = ("FIFTYONE_DATABASE_URI", "FIFTYONE_DATABASE_DIR", "FIFTYONE_DATABASE_NAME")
-
-
-@pytest.fixture
-def own_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database of the workspace, whatever other tests in this process have named."""
-    for name in _OF_OTHERS:
-        monkeypatch.delenv(name, raising=False)
 
 
 def review_briefly(entry: list[str], root: Path) -> None:
@@ -69,20 +60,15 @@ def files_with(root: Path, needle: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def reviewed_once(
-    mongod: Path, segdata_entry: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Builder]:
+def reviewed_once(mongod: Path, segdata_entry: list[str], tmp_path_factory: pytest.TempPathFactory) -> Builder:
     """Four cases, mined, and opened in the App once. Read only."""
-    with pytest.MonkeyPatch.context() as patched:
-        for name in _OF_OTHERS:
-            patched.delenv(name, raising=False)
-        builder = filled(tmp_path_factory.mktemp("reviewed") / "portraits")
-        review_briefly(segdata_entry, builder.workspace.root)
-    yield builder
+    builder = filled(tmp_path_factory.mktemp("reviewed") / "portraits")
+    review_briefly(segdata_entry, builder.workspace.root)
+    return builder
 
 
 @pytest.fixture
-def reviewed(reviewed_once: Builder, own_database: None, tmp_path: Path) -> Builder:
+def reviewed(reviewed_once: Builder, tmp_path: Path) -> Builder:
     """A copy of that workspace."""
     shutil.copytree(reviewed_once.workspace.root, tmp_path / "portraits")
     builder = Builder(open_workspace(tmp_path / "portraits"))
@@ -166,7 +152,7 @@ def test_without_mongod_nothing_is_removed_and_the_message_says_what_to_do(
 
 
 def test_in_a_database_of_the_users_own_only_this_workspaces_samples_are_deleted(
-    mined: Builder, own_database: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    mined: Builder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import pymongo
 
@@ -188,9 +174,7 @@ def test_in_a_database_of_the_users_own_only_this_workspaces_samples_are_deleted
     shutil.rmtree(tmp_path / "theirs")
 
 
-def test_a_workspace_that_was_never_reviewed_needs_no_database(
-    mined: Builder, own_database: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_workspace_that_was_never_reviewed_needs_no_database(mined: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIFTYONE_DATABASE_URI", "mongodb://127.0.0.1:1")
     assert not forgetting.has_review(mined.workspace)
     assert forgetting.reviewed_samples(mined.workspace, {VICTIM}) == 0

@@ -39,8 +39,6 @@ def test_without_a_mongod_the_way_to_one_and_the_way_without_are_told(
 
 
 def test_the_users_environment_names_another_database(mined: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("FIFTYONE_DATABASE_URI", raising=False)
-    monkeypatch.delenv("FIFTYONE_DATABASE_DIR", raising=False)
     assert place_of(mined.workspace).own and place_of(mined.workspace).database.parent.name == "review"
     monkeypatch.setenv("FIFTYONE_DATABASE_DIR", "/elsewhere")
     assert (place_of(mined.workspace).own, place_of(mined.workspace).database) == (False, Path("/elsewhere"))
