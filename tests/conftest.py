@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from segdata.privacy import keep_quiet
+from tests.tiny_network import train_tiny_network
 
 keep_quiet()
 os.environ.setdefault("OMP_NUM_THREADS", "2")
@@ -92,10 +93,14 @@ def segdata_entry() -> list[str]:
 
 @pytest.fixture(scope="session")
 def ingested(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace that has ingested the drawn portraits. Read only: use `workspace` to change one."""
+    """A workspace that has ingested the drawn portraits and trains the tiny network.
+
+    Read only: use `workspace` to change one.
+    """
     folder = tmp_path_factory.mktemp("ingested") / "ws"
     roots = [f"--{name}={drawn_data / name}" for name in ("portrait2000", "aisegment", "coco")]
     assert segdata("init", folder, "--template", "demo", *roots, cwd=drawn_data).code == 0
+    train_tiny_network(folder)
     answer = segdata("ingest", cwd=folder)
     assert answer.code == 0, answer.err
     return folder

@@ -15,14 +15,8 @@ import pytest
 
 from segdata.pipeline.init import init
 from segdata.storage.files import atomic_write, make_folder_beside
+from tests.tiny_network import TINY
 
-SPEC = """name = "tiny"
-network = "bisenet"
-backbone = "test_efficientnet"
-pretrained = false
-fusion_channels = 8
-input_hw = [64, 64]
-"""
 SETTINGS = {
     "model.spec": '"tiny"',
     "train.epochs": 1,
@@ -80,7 +74,7 @@ def commands(data: Path) -> list[list[str]]:
 def test_everything_in_a_workspace_follows_the_umask(drawn_data: Path, tmp_path: Path, umask: int) -> None:
     workspace = tmp_path / "ws"
     workspace.mkdir()
-    call = [sys.executable, "-c", ALL_IN_ONE % SPEC, json.dumps(commands(drawn_data)), f"{umask:o}"]
+    call = [sys.executable, "-c", ALL_IN_ONE % TINY, json.dumps(commands(drawn_data)), f"{umask:o}"]
     done = subprocess.run(call, cwd=workspace, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert mode(workspace) == 0o700

@@ -18,7 +18,6 @@ from segdata.review.environment import free_port
 from tests.tracing import (
     SEGDATA,
     SMALL,
-    TINY,
     Sandbox,
     Trace,
     documented_rows,
@@ -56,8 +55,6 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def workspace(sandbox: Sandbox, ingested: Path) -> Path:
     shutil.copytree(ingested, sandbox.top / "ws")
-    (sandbox.top / "ws" / "models" / "tiny").mkdir()
-    (sandbox.top / "ws" / "models" / "tiny" / "model.toml").write_text(TINY)
     return sandbox.top / "ws"
 
 

@@ -18,7 +18,8 @@ from typer.main import get_command
 import segdata as package
 from segdata.cli.main import app
 from segdata.review.environment import free_port
-from tests.tracing import ROOT, SEGDATA, SMALL, TINY, Sandbox, Trace, open_sandbox, require_strace, traced_review
+from tests.tiny_network import write_tiny_spec
+from tests.tracing import ROOT, SEGDATA, SMALL, Sandbox, Trace, open_sandbox, require_strace, traced_review
 
 ABLATION = """
 [[ablation]]
@@ -134,8 +135,7 @@ def traced(command: str, sandbox: Sandbox, workspace: Path) -> Trace:
         return traces[0]
     trace = sandbox.trace([*SEGDATA, *command.split(), *options], sandbox.top if command in OUTSIDE else workspace)
     if command == "init":
-        (workspace / "models" / "tiny").mkdir(parents=True)
-        (workspace / "models" / "tiny" / "model.toml").write_text(TINY)
+        write_tiny_spec(workspace)
         recipe = (workspace / "pipelines" / "portrait.toml").read_text()
         (workspace / "pipelines" / "ablation.toml").write_text(recipe + ABLATION)
         (sandbox.top / "photos").mkdir()

@@ -30,14 +30,7 @@ SMALL = (
     *("--set", "train.val_fraction=0.3", "--set", "mine.where=miou < 2", "--set", "mine.budget=5"),
     *("--set", "mine.triage.suspect_from=1.0", "--set", "guard.tolerance=1.0"),
 )
-"""Options by which training and mining take seconds, with the spec `TINY` in the workspace."""
-TINY = """name = "tiny"
-network = "bisenet"
-backbone = "test_efficientnet"
-pretrained = false
-fusion_channels = 8
-input_hw = [64, 64]
-"""
+"""Options by which training and mining take seconds, with the spec of `tests.tiny_network` in the workspace."""
 _SENDING = ("connect", "sendto", "sendmsg", "sendmmsg")
 _CREATING = (
     *("open", "openat", "openat2", "creat", "mkdir", "mkdirat", "mknod", "mknodat"),

@@ -137,7 +137,7 @@ def trained(ingested: Path, segdata: Run, tmp_path_factory: pytest.TempPathFacto
 def model(trained: Path, tmp_path: Path) -> Path:
     """The folder of a trained version, in a workspace of the test's own."""
     shutil.copytree(trained, tmp_path / "ws")
-    return next((tmp_path / "ws" / "models").glob("bisenet_lite0-*"))
+    return next((tmp_path / "ws" / "models").glob("tiny-*"))
 
 
 @pytest.mark.slow
@@ -234,7 +234,7 @@ def test_ctrl_c_in_a_training_is_told_and_the_next_call_goes_on(
     assert [record["epoch"] for record in json.loads(epochs[0]["metrics"])["curves"]] == [1, 2, 3]
 
 
-@pytest.mark.slow
+@pytest.mark.stress
 def test_kill_9_in_a_training_loses_nothing_that_was_done(
     segdata: Run, segdata_entry: list[str], workspace: Path
 ) -> None:

@@ -12,13 +12,6 @@ import torch
 
 import segdata as package
 
-TINY = """name = "tiny"
-network = "bisenet"
-backbone = "test_efficientnet"
-pretrained = false
-fusion_channels = 8
-input_hw = [64, 64]
-"""
 SETTINGS: dict[str, Any] = {
     "model.spec": "tiny",
     "train.epochs": 1,
@@ -61,8 +54,6 @@ def tiny_template(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """Drawn portraits, ingested, and the tiny spec. Read only."""
     folder = tmp_path_factory.mktemp("tiny") / "ws"
     shutil.copytree(ingested, folder)
-    (folder / "models" / "tiny").mkdir()
-    (folder / "models" / "tiny" / "model.toml").write_text(TINY, encoding="utf-8")
     return folder
 
 

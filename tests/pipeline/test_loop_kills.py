@@ -132,6 +132,7 @@ def survives(straight: Path, killed: Path, command: Sequence[str], kills: int, m
     assert verify_tables(RunContext(open_workspace(killed), "verify"))[1] == []
 
 
+@pytest.mark.stress
 @pytest.mark.timeout(1800)
 def test_a_loop_killed_twice_ends_as_an_undisturbed_one(
     tiny_template: Path, tmp_path: Path, segdata_entry: list[str]
