@@ -32,6 +32,7 @@ KEPT_COLUMNS = ("sample_id", "dataset", "kind", "split", "image_sha256", "alpha_
 """What is left of a forgotten sample in `samples`, with stand-ins for the id and the hashes, beside status and run."""
 _MARKED_COLUMNS = (*KEPT_COLUMNS, "path", "image_uri", "alpha_uri")
 """What a marked row keeps until the end, so that a call that was cut off can be finished."""
+_FILES_OF_SAMPLE = ("sample_id", "image_sha256", "alpha_sha256")
 _OF_SAMPLES = ("scores", "predictions", "selections", "verdicts")
 _ERASED = ("samples", "appearances", "embeddings", "rejects", "filtered", *_OF_SAMPLES)
 _TEMPORARY_SUFFIX = ".tmp"
@@ -50,6 +51,9 @@ class Traces:
         done: ids that were asked for and forgotten before: no row carries them any more.
         hashes: SHA-256 of all their files that the catalog knows, older ones too; not those that other samples share.
         similar: ids of other samples that contain one of their ids.
+        earlier: what their files were before they changed, as far as tables tell: `sample_id` and hashes.
+        orphans: SHA-256 of pictures in `appearances` and `embeddings` that no sample has any more: a photo's earlier
+            bytes are among them, and nothing else tells whose they were.
     """
 
     rows: tuple[Row, ...]
@@ -60,6 +64,13 @@ class Traces:
     done: tuple[str, ...] = ()
     hashes: frozenset[str] = frozenset()
     similar: frozenset[str] = frozenset()
+    earlier: tuple[Row, ...] = ()
+    orphans: frozenset[str] = frozenset()
+
+    @property
+    def pictures(self) -> set[str]:
+        """SHA-256 of the pictures whose thumbnails and embeddings are removed."""
+        return _hashes((*self.rows, *self.earlier)) | self.orphans
 
     @property
     def ids(self) -> set[str]:
@@ -104,8 +115,10 @@ def traces_of(workspace: Workspace, sample_ids: Sequence[str]) -> Traces:
     ]
     ids = wanted | {row["sample_id"] for row in composites}
     where = {name: quoted_in("sample_id", ids) for name in _OF_SAMPLES}
-    where |= {"appearances": quoted_in("image_sha256", _hashes(rows)), "rejects": _their_places(rows)}
-    where |= {"filtered": _their_places(rows), "embeddings": _their_embeddings(rows)}
+    earlier, orphans = _earlier_files(workspace, rows), _orphans(workspace)
+    pictures = _hashes((*rows, *earlier)) | orphans
+    where |= {"appearances": quoted_in("image_sha256", pictures), "rejects": _their_places(rows)}
+    where |= {"filtered": _their_places(rows), "embeddings": _their_embeddings(pictures)}
     counts = {
         name: catalog.query(f"SELECT count(*)::BIGINT AS n FROM {name} WHERE {predicate}")["n"][0].as_py()
         for name, predicate in where.items()
@@ -114,7 +127,8 @@ def traces_of(workspace: Workspace, sample_ids: Sequence[str]) -> Traces:
     mended = mends_of_samples(catalog, ids, _hashes(rows), _holders(workspace, rows, ids))
     hashes = _all_hashes(workspace, [*rows, *composites], ids, mended)
     similar = _similar_ids(workspace, ids)
-    return Traces(tuple(rows), tuple(composites), counts, foregrounds, len(mended), done, hashes, similar)
+    of_files = (tuple(rows), tuple(composites), counts, foregrounds, len(mended))
+    return Traces(*of_files, done, hashes, similar, earlier, orphans)
 
 
 def erase(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id: str) -> None:
@@ -129,7 +143,7 @@ def erase(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id: 
         for row in traces.rows
     ]
     catalog.merge("samples", rows_to_table("samples", marked))
-    remember(workspace, pseudonyms, traces.rows, run_id)
+    remember(workspace, pseudonyms, (*traces.rows, *traces.earlier), run_id)
     ours = (catalog.files / "composites").resolve()
     for uri in (row[name] for row in (*traces.composites, *traces.rows) for name in ("image_uri", "alpha_uri")):
         path = workspace.resolve(uri) if uri else None
@@ -143,8 +157,8 @@ def erase(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id: 
         shutil.rmtree(workspace.root / "review" / folder, ignore_errors=True)
     _remove_temporary_files(workspace)
     catalog.delete("samples", quoted_in("sample_id", {row["sample_id"] for row in traces.composites}))
-    catalog.delete("appearances", quoted_in("image_sha256", _hashes(traces.rows)))
-    catalog.delete("embeddings", _their_embeddings(traces.rows))
+    catalog.delete("appearances", quoted_in("image_sha256", traces.pictures))
+    catalog.delete("embeddings", _their_embeddings(traces.pictures))
     for name in ("rejects", "filtered"):
         catalog.delete(name, _their_places(traces.rows))
     for name in _OF_SAMPLES:
@@ -243,13 +257,37 @@ def _holders(workspace: Workspace, rows: Sequence[Row], ids: set[str]) -> set[st
     return set(workspace.catalog.read("samples", ["sample_id"], same)["sample_id"].to_pylist()) - ids
 
 
-def _hashes(rows: Sequence[Row]) -> set[str]:
+def _earlier_files(workspace: Workspace, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """The hashes of files that samples had before they changed; not those that another sample has now."""
+    catalog = workspace.catalog
+    ids = {row["sample_id"] for row in rows}
+    known = _hashes(rows)
+    found: dict[tuple[str, str], Row] = {}
+    for table in _OF_SAMPLES:
+        for row in catalog.read(table, list(_FILES_OF_SAMPLE), quoted_in("sample_id", ids)).to_pylist():
+            if row["image_sha256"] and row["image_sha256"] not in known:
+                found[row["sample_id"], row["image_sha256"]] = row
+    same = f"status = 'present' AND {quoted_in('image_sha256', {image for _, image in found})}"
+    shared = set(catalog.read("samples", ["image_sha256"], same)["image_sha256"].to_pylist())
+    return tuple(row for (_, image), row in sorted(found.items()) if image not in shared)
+
+
+def _orphans(workspace: Workspace) -> frozenset[str]:
+    """SHA-256 of pictures with a thumbnail or an embedding that no sample has any more."""
+    catalog = workspace.catalog
+    samples = set(catalog.read("samples", ["image_sha256"])["image_sha256"].to_pylist())
+    kept = set(catalog.read("appearances", ["image_sha256"])["image_sha256"].to_pylist())
+    for column in catalog.read("embeddings", ["image_sha256", "over_sha256"]).columns:
+        kept |= set(column.to_pylist())
+    return frozenset(value for value in kept - samples if value)
+
+
+def _hashes(rows: Iterable[Row]) -> set[str]:
     return {row["image_sha256"] for row in rows if row["image_sha256"]}
 
 
-def _their_embeddings(rows: Sequence[Row]) -> str:
+def _their_embeddings(hashes: set[str]) -> str:
     """Of the pictures as they are, and of composites in which they are one or the other parent."""
-    hashes = _hashes(rows)
     return f"({quoted_in('image_sha256', hashes)} OR {quoted_in('over_sha256', hashes)})"
 
 

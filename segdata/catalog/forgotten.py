@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from segdata.catalog.mentions import map_strings
+from segdata.catalog.mentions import continues_name, map_strings
 from segdata.catalog.workspace import Workspace
 from segdata.errors import CatalogError, StorageError
 from segdata.storage.files import read_bytes, sync_folder
@@ -31,7 +31,7 @@ KEY_FILE = "forgotten.key"
 PLAIN_ROWS = "status = 'forgotten' AND NOT regexp_full_match(sample_id, 'forgotten/[0-9a-f]{64}')"
 """Rows of `samples` that are marked and still carry their id: of a call that was cut off, or of an earlier segdata."""
 _KEY_BYTES = 32
-_DATASET = re.compile(r"(?<![\w-])[\w.-]+/")  # how a sample id begins
+_DATASET = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_.-]+/")  # how a sample id begins
 _LONGEST_ID = 400
 
 
@@ -108,7 +108,7 @@ class Forgotten:
         return map_strings(value, self._conceal_in_text)
 
     def _conceal_in_text(self, text: str) -> str:
-        """Tries what can be an id: from a word with a slash behind it to each place before no letter or digit."""
+        """Tries what can be an id: it begins with a word and a slash, and ends where no letter or digit follows."""
         if self.pseudonyms is None:
             return text
         parts, end = [], 0
@@ -117,7 +117,7 @@ class Forgotten:
                 continue
             limit = min(len(text), start + _LONGEST_ID)
             for stop in range(limit, start, -1):
-                if not text[stop : stop + 1].isalnum() and self.has_sample(text[start:stop]):
+                if not continues_name(text[stop : stop + 1]) and self.has_sample(text[start:stop]):
                     parts += [text[end:start], self.pseudonyms.of_sample(text[start:stop])]
                     end = stop
                     break

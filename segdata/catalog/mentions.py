@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import cast
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -24,14 +26,24 @@ FREE_TEXT = {
     "runs": ("recipe", "result", "error"),
 }
 """Columns of words or JSON that may name a sample in passing; all others are keys, places of files and closed lists."""
+_UNSPACED = (
+    "\\u0e00-\\u0eff\\u1000-\\u109f\\u1780-\\u17ff"  # Thai and Lao, Burmese, Khmer
+    "\\u1100-\\u11ff\\ua960-\\ua97f\\uac00-\\ud7ff"  # Korean, whose particles touch the word
+    "\\u2e80-\\u9fff\\uf900-\\ufaff\\uff66-\\uff9f\\U00020000-\\U0003ffff"  # Chinese and Japanese
+)
+"""Ranges of letters that touch the words beside them, in scripts without spaces."""
+_CONTINUING = re.compile(rf"(?![{_UNSPACED}])[^\W_]")
 _NAMES_PER_PATTERN = 200  # names in one regular expression: RE2 gives up beyond some thousand
 
 
 class Mentions:
     """The names of some samples, and what stands in for each.
 
-    A name counts where no letter or digit touches it: `people/1` is not in `people/10`, and it is in
-    `/data/people/1.jpg`. Where a longer name of another sample stands, such as `people/1-b`, it is left as it is.
+    A name counts where no letter or digit continues it: `people/1` is not in `people/10`, and it is in
+    `/data/people/1.jpg`. Letters of scripts without spaces, such as Chinese, continue no name. Where a longer name of
+    another sample stands, such as `people/1-b`, it is left as it is.
+
+    It counts in each of its spellings: as it is, in SQL, in JSON, in HTML and in a URI.
 
     Args:
         stand_ins: by what they replace: sample ids, places and SHA-256 of files.
@@ -42,15 +54,14 @@ class Mentions:
     """
 
     def __init__(self, stand_ins: Mapping[str, str], others: Set[str] = frozenset()) -> None:
-        self._stand_ins = {name: name for name in others} | dict(stand_ins)
-        names = sorted(self._stand_ins, key=len, reverse=True)  # a composite's id contains that of its portrait
-        alternatives = "|".join(map(re.escape, names)) or "(?!)"
-        self._pattern = re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W_])")
-        self._forms = sorted({form for name in stand_ins for form in _spellings(name)})
-        left_alone = {form: False for name in others for form in _spellings(name)}
-        spelt = left_alone | dict.fromkeys(self._forms, True)
-        ordered = sorted(spelt, key=len, reverse=True)
-        self._spelt = {form.encode("utf-8", "surrogateescape"): spelt[form] for form in ordered}
+        replaced = {form: stand_in for name, stand_in in stand_ins.items() for form in _spellings(name)}
+        self._forms = sorted(replaced)
+        self._stand_ins = {form: form for name in others for form in _spellings(name)} | replaced
+        ordered = sorted(self._stand_ins, key=len, reverse=True)  # a composite's id contains that of its portrait
+        alternatives = "|".join(map(re.escape, ordered)) or "(?!)"
+        before, after = rf"(?:(?<![^\W_])|(?<=[{_UNSPACED}]))", rf"(?:(?![^\W_])|(?=[{_UNSPACED}]))"
+        self._pattern = re.compile(f"{before}(?:{alternatives}){after}")
+        self._spelt = {form.encode("utf-8", "surrogateescape"): form in replaced for form in ordered}
         self._starts = re.compile(b"(?=" + (b"|".join(map(re.escape, self._spelt)) or b"(?!)") + b")")
 
     def replace_in_text(self, text: str) -> str:
@@ -59,14 +70,14 @@ class Mentions:
 
     def replace_in(self, value: object) -> object:
         """A value as JSON has them, with stand-ins in place of the names, in keys too."""
-        return map_strings(value, self.replace_in_text)
+        return map_strings(value, self.replace_in_cell)
 
     def replace_in_cell(self, text: str) -> str:
-        """The same for a cell, which may hold JSON: there a name may be spelt with escapes."""
-        if text[:1] in "{[":
+        """The same for a cell. It may hold JSON, whose strings may hold JSON again: each level has its escapes."""
+        if text.startswith(("{", "[", '"')):
             try:
                 value = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return self.replace_in_text(text)
             replaced = self.replace_in(value)
             return text if replaced == value else json.dumps(replaced)
@@ -128,18 +139,34 @@ def map_strings(value: object, change: Callable[[str], str]) -> object:
     return value
 
 
+def continues_name(character: str) -> bool:
+    """Whether a name goes on with the character that touches it; an empty string stands for the end of the text.
+
+    >>> [continues_name(character) for character in ("7", "é", "_", "", "是", "은")]
+    [True, True, False, False, False, False]
+    """
+    return _CONTINUING.match(character) is not None
+
+
 def _spellings(name: str) -> set[str]:
-    """A name as it stands in a text, in JSON and in HTML."""
-    return {name, json.dumps(name)[1:-1], html.escape(name)}
+    """A name as it stands in a text, with composed and decomposed accents, in SQL, in JSON, in HTML and in a URI."""
+    normalized = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+    plain = {name, *normalized}
+    plain |= {form.replace("'", "''") for form in plain}
+    escaped = {json.dumps(form, ensure_ascii=ascii_only)[1:-1] for form in plain for ascii_only in (True, False)}
+    nested = {json.dumps(form)[1:-1] for form in escaped}
+    in_uris = {quote(form, errors="surrogatepass") for form in plain}
+    return plain | escaped | nested | in_uris | {html.escape(form) for form in plain}
 
 
 def _stands_alone(form: bytes, data: bytes, start: int) -> bool:
-    """Whether a name is at that place, and no letter or digit touches it."""
+    """Whether a name is at that place, and no letter or digit continues it."""
     if not data.startswith(form, start):
         return False
     end = start + len(form)
     before = data[max(0, start - 4) : start].decode("utf-8", "ignore")[-1:]
-    return not before.isalnum() and not data[end : end + 4].decode("utf-8", "ignore")[:1].isalnum()
+    after = data[end : end + 4].decode("utf-8", "ignore")[:1]
+    return not continues_name(before) and not continues_name(after)
 
 
 def _values(catalog: Catalog, name: str, key: str, where: str) -> list[str]:

@@ -154,7 +154,7 @@ def _write_sample(context: RunContext, row: Row, out: Path, file_format: str) ->
 
     data, kind = read_unchanged_image(context.workspace, row)
     alpha = read_unchanged_alpha(context.workspace, row)
-    name, suffix = _file_name(row["sample_id"]), Path(row["image_uri"]).suffix.lower()
+    name, suffix = file_name_of(row["sample_id"]), Path(row["image_uri"]).suffix.lower()
     image = f"images/{name}{suffix if suffix in _SUFFIXES else f'.{kind.lower()}'}"
     atomic_write(out / image, data)
     line = {
@@ -219,10 +219,10 @@ def _cvat(written: Iterable[tuple[Row, Mask]]) -> bytes:
     return bytes(Xml.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
-def _file_name(sample_id: str) -> str:
+def file_name_of(sample_id: str) -> str:
     """A sample's id as a path that any file system and any program takes, told from others by a digest if changed.
 
-    >>> _file_name("p/training/00001")
+    >>> file_name_of("p/training/00001")
     'p/training/00001'
     """
     import hashlib

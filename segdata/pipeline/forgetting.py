@@ -7,7 +7,6 @@ picture, and looks for copies of it under other names.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +33,7 @@ from segdata.pipeline.forgotten_files import (
 )
 from segdata.pipeline.session import Record, Session
 from segdata.review.forgetting import forget_in_review, reviewed_samples
+from segdata.shell import shell_word
 
 _NOT_OURS = (
     "files that were exported or predicted to places outside this workspace; copies and backups of the workspace; "
@@ -68,7 +68,7 @@ def forget(session: Session, sample_ids: Sequence[str], yes: bool) -> Record:
             record.journalled = _concealed_result(record.result, traces, pseudonyms)
             _forget(acting, traces, pseudonyms, record.run_id, doomed)
             sources = [workspace.resolve(source.root) for source in acting.recipe.sources]
-            named = files_that_name(workspace, traces.mentions(pseudonyms), sources)
+            named = files_that_name(workspace, traces, pseudonyms, sources)
             record.result["remains"]["files"] = [workspace.uri_of(file) for file in named]
             record.journalled = _concealed_result(record.result, traces, pseudonyms)
         elif not session.dry_run:
@@ -196,12 +196,13 @@ def shown(result: Mapping[str, Any]) -> list[str]:
     lines += [f"  {path}, which is yours: segdata never changes a source" for path in remains["sources"]]
     lines += [f"  the source's own label of {name}, which had been mended" for name in remains["labels"]]
     lines += [f"  {name} was trained on it; train again to be rid of that" for name in remains["trained_on"]]
-    lines += [f"  {file}, which names it; segdata leaves this file to you" for file in remains.get("files", ())]
+    files = remains.get("files", ())
+    lines += [f"  {file}, which names or may show it; segdata leaves this file to you" for file in files]
     lines.append(f"  keyed values of its id and bytes, so that ingest leaves it out; their key is {KEY_FILE}: keep it")
     lines.append(f"  and what segdata can't know of: {remains['elsewhere']}")
     if result["duplicates"]:
         lines.append("the same picture, or one of its shoot, is also here; to forget it too:")
-        lines.append(f"  segdata forget {' '.join(json.dumps(name) for name in result['duplicates'])} --yes")
+        lines.append(f"  segdata forget {' '.join(map(shell_word, result['duplicates']))} --yes")
     if result["test_changes"]:
         lines.append("the test split lost it: all versions' test metrics are now those of what is left")
     return lines

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import html
 import io
+import os
 import shutil
 from collections.abc import Iterator, Sequence, Set
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +19,9 @@ from segdata.catalog.mentions import Mentions
 from segdata.catalog.training_sets import SAMPLE_FILES
 from segdata.catalog.workspace import Workspace
 from segdata.errors import StorageError
-from segdata.storage.files import atomic_write
+from segdata.export.repair import file_name_of
+from segdata.predict.photos import SUFFIXES
+from segdata.storage.files import atomic_write, sha256_of
 
 _TEXTS = (".md", ".json", ".csv", ".txt", ".log")  # not model.toml: a version's id is a hash of it
 _HASHES = ("image_sha256", "alpha_sha256")
@@ -89,16 +92,32 @@ def pictures_of_many(workspace: Workspace, splits: Set[str]) -> list[Path]:
     return [*sheets, *(sorted(workspace.reports.glob("tensorboard/*")) if splits & {"train", "val"} else [])]
 
 
-def files_that_name(workspace: Workspace, mentions: Mentions, sources: Sequence[Path]) -> list[Path]:
-    """The other files in the workspace that name one of them, such as what was exported there; the tables apart.
+def files_that_name(
+    workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, sources: Sequence[Path]
+) -> list[Path]:
+    """The other files in the workspace that name or may show one of them, such as exports; the tables apart.
+
+    A file counts if its path or its content names a sample, or if it is one of the sample's files, byte for byte. So
+    does a picture with the name of the photo: `segdata predict` gives its masks and cutouts that name.
 
     Args:
         workspace: where to look.
-        mentions: of the forgotten samples.
+        traces: of the forgotten samples.
+        pseudonyms: of the key of the workspace.
         sources: the roots of the sources, which are their owner's.
     """
+    mentions = traces.mentions(pseudonyms)
+    exported = Mentions({file_name_of(name): pseudonyms.of_sample(name) for name in traces.ids}, traces.similar)
+    photos = {PurePosixPath(name).name for name in (*traces.done, *(row["sample_id"] for row in traces.rows))}
+
+    def counts(file: Path) -> bool:
+        place = os.fsencode(file.relative_to(workspace.root))
+        if mentions.are_in(place) or exported.are_in(place):
+            return True
+        return (file.stem in photos and file.suffix.lower() in SUFFIXES) or _names_one(file, mentions, traces.hashes)
+
     apart = {path.resolve() for path in (*sources, workspace.catalog.root / "tables")}
-    return [file for file in _files_under(workspace.root, apart) if _names_one(file, mentions)]
+    return [file for file in _files_under(workspace.root, apart) if counts(file)]
 
 
 def remove(paths: Sequence[Path]) -> None:
@@ -155,13 +174,15 @@ def _files_under(folder: Path, apart: Set[Path]) -> Iterator[Path]:
             yield path
 
 
-def _names_one(file: Path, mentions: Mentions) -> bool:
+def _names_one(file: Path, mentions: Mentions, hashes: Set[str]) -> bool:
+    """Whether a file's content names a sample, or is one of its files, whose SHA-256 are given."""
     try:
         if file.suffix == ".parquet":  # its pages are compressed
             columns = pq.read_table(file).columns
             texts = ("\n".join(map(str, column.to_pylist())) for column in columns if not _is_number(column.type))
             return any(mentions.are_in(text.encode("utf-8", "surrogateescape")) for text in texts)
-        return mentions.are_in(file.read_bytes())
+        data = file.read_bytes()
+        return sha256_of(data) in hashes or mentions.are_in(data)
     except (OSError, pa.ArrowInvalid):
         return False
 

@@ -28,10 +28,14 @@ def test_what_was_kept_comes_back_for_its_network_alone(tmp_path: Path) -> None:
 def test_whoever_is_forgotten_is_in_no_embedding_alone_or_over_a_background(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, Catalog(tmp_path / "catalog"))
     row = {"sample_id": "p/1", "dataset": "p", "kind": "portrait", "split": "train", "path": "1.png"}
-    workspace.catalog.merge("samples", rows_to_table("samples", [{**row, "status": "present", "image_sha256": "aa"}]))
-    shown = [("aa", None), ("aa", "bb"), ("bb", None), ("cc", "aa"), ("cc", "bb")]
+    rows = [
+        {**row, "status": "present", "sample_id": f"p/{number}", "image_sha256": sha256}
+        for number, sha256 in enumerate(("aa", "bb", "cc"), 1)
+    ]
+    workspace.catalog.merge("samples", rows_to_table("samples", rows))
+    shown = [("aa", None), ("aa", "bb"), ("bb", None), ("cc", "aa"), ("cc", "bb"), ("dd", None)]  # dd is no sample's
     keep_embeddings(workspace.catalog, "net", dict.fromkeys(shown, _ONES), "r1")
     traces = traces_of(workspace, ["p/1"])
-    assert traces.counts["embeddings"] == 3
+    assert traces.counts["embeddings"] == 4
     erase(workspace, traces, make_pseudonyms(workspace), "r2")
     assert set(embeddings_of(workspace.catalog, "net", shown)) == {("bb", None), ("cc", "bb")}

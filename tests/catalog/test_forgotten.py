@@ -87,7 +87,7 @@ IDS = ["people/Anna Smith", "people/anna(1)", 'people/o\'neil, "kim"', "my-set/a
 
 @pytest.mark.parametrize("sample_id", IDS)
 @pytest.mark.parametrize(
-    "text", ["{}", "{}.jpg", "[{}]", "{}.", "/data/{}.png", "no sample '{}': find its id", "x {}, y"]
+    "text", ["{}", "{}.jpg", "[{}]", "{}.", "/data/{}.png", "no sample '{}': find its id", "x {}, y", "和{}是同一个人"]
 )
 def test_ids_with_any_characters_are_concealed_in_what_later_commands_say(
     workspace: Workspace, sample_id: str, text: str

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
+import unicodedata
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -34,7 +37,7 @@ def test_a_name_is_replaced_where_no_letter_or_digit_touches_it(text: str, repla
     assert mentions.are_in(text.encode()) == (text != replaced)
 
 
-@pytest.mark.parametrize("letter", ["é", "ß", "数", "7"])
+@pytest.mark.parametrize("letter", ["é", "ß", "я", "7"])
 def test_any_letter_or_digit_continues_a_name_and_quotation_marks_do_not(letter: str) -> None:
     mentions = Mentions({ANNA: "X"})
     for text in (f"{ANNA}{letter}", f"{letter}{ANNA}"):
@@ -42,6 +45,46 @@ def test_any_letter_or_digit_continues_a_name_and_quotation_marks_do_not(letter:
         assert not mentions.are_in(text.encode())
     assert mentions.replace_in_text(f"“{ANNA}”") == "“X”"
     assert mentions.are_in(f"“{ANNA}”".encode())
+
+
+@pytest.mark.parametrize(
+    "text", ["和{}是同一个人", "{}は同じ人です", "{}와 같은 사람", "เหมือน{}ค่ะ", "数{}数", "{}𠀀"]
+)  # Chinese, Japanese, Korean and Thai: a particle touches the word before it
+def test_letters_of_scripts_without_spaces_continue_no_name(text: str) -> None:
+    for name in (ANNA, "people/安娜"):
+        mentions = Mentions({name: "X"}, {f"{name}娜"})
+        assert mentions.replace_in_text(text.format(name)) == text.format("X")
+        assert mentions.are_in(text.format(name).encode())
+        longer = text.format(f"{name}娜")  # the name of another sample
+        assert mentions.replace_in_text(longer) == longer
+        assert not mentions.are_in(longer.encode())
+
+
+@pytest.mark.parametrize(
+    "name", ["people/José", "people/o'neil", 'people/"kim"', "people/kim\\lee", "people/a <b> & c"]
+)
+def test_a_name_is_replaced_in_every_spelling(name: str) -> None:
+    mentions = Mentions({name: "X"})
+    sql = name.replace("'", "''")
+    act = json.dumps({"note": f"same as {name}", "before": json.dumps({"note": f"same as {name}"})})
+    texts = {
+        "plain": f"{name} is no sample",
+        "decomposed": unicodedata.normalize("NFD", name),
+        "sql": f"sample_id <> '{sql}'",
+        "sql in a recipe": json.dumps({"mine": {"where": f"sample_id <> '{sql}'"}}),
+        "json": json.dumps({"before": act}),
+        "json in a text": f"it said {act}",
+        "toml": f'where = "sample_id <> {json.dumps(sql, ensure_ascii=False)[1:-1]}"',
+        "html": f"<b>{html.escape(name)}</b>",
+        "uri": f"file:///data/{quote(name)}.png",
+    }
+    for where, text in texts.items():
+        assert mentions.are_in(text.encode()), where
+        replaced = mentions.replace_in_cell(text)
+        assert "X" in replaced, where
+        assert not mentions.are_in(replaced.encode()), where
+    nested = json.loads(mentions.replace_in_cell(texts["json"]))["before"]
+    assert json.loads(json.loads(nested)["before"]) == {"note": "same as X"}
 
 
 def test_names_of_other_samples_that_contain_one_stay_as_they_are() -> None:

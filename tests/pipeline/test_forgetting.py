@@ -25,6 +25,7 @@ from segdata.catalog.splits import test_pin as pin_of
 from segdata.catalog.tables import Catalog
 from segdata.catalog.training_sets import minable
 from segdata.errors import CatalogError, StorageError, UsageError
+from segdata.export.repair import file_name_of
 from segdata.pipeline import commands
 from segdata.pipeline.forgetting import forget, shown
 from segdata.pipeline.session import Session, open_session
@@ -419,9 +420,48 @@ def test_files_that_the_user_exported_into_the_workspace_are_named(session: Sess
     atomic_write(root / "export" / "list.csv", f"a,b\n{VICTIM},1\n".encode())
     atomic_write(root / "export" / "other.csv", f"a,b\n{VICTIM}0,1\n".encode())
     pq.write_table(pa.table({"sha256": [row["image_sha256"]]}), root / "export" / "all.parquet")
+    photo = (root / row["image_uri"]).read_bytes()
+    for file in ("export/a.png", f"masks/{VICTIM}.png", "predicted/00001.png", "predicted/00002.png"):
+        atomic_write(root / file, photo if file == "export/a.png" else b"a mask")
     result = forget(session, [VICTIM], yes=True).result
-    assert result["remains"]["files"] == ["export/all.parquet", "export/list.csv"]
-    assert "  export/list.csv, which names it; segdata leaves this file to you" in shown(result)
+    named = ["export/a.png", "export/all.parquet", "export/list.csv", f"masks/{VICTIM}.png", "predicted/00001.png"]
+    assert result["remains"]["files"] == named
+    assert "  export/list.csv, which names or may show it; segdata leaves this file to you" in shown(result)
+
+
+@pytest.mark.parametrize("name", ["portrait2000/training/anna lee", "portrait2000/training/安娜"])
+def test_what_was_exported_for_repair_is_named_also_where_a_file_can_not_have_the_id_as_its_name(
+    session: Session, name: str
+) -> None:
+    catalog, row = session.workspace.catalog, row_of(session, VICTIM)
+    catalog.merge("samples", rows_to_table("samples", [{**row, "sample_id": name}]))
+    exported = f"repair/masks/{file_name_of(name)}.png"
+    assert name not in exported
+    for file in (exported, f"repair/masks/{file_name_of('portrait2000/training/other name')}.png"):
+        atomic_write(session.workspace.root / file, b"a mask")
+    assert forget(session, [name], yes=True).result["remains"]["files"] == [exported]
+
+
+def test_what_a_photo_was_before_it_changed_goes_too_and_stays_away(session: Session) -> None:
+    catalog, row = session.workspace.catalog, row_of(session, VICTIM)
+    scored, unknown, shared = "5c" * 32, "0a" * 32, row_of(session, TEST)["image_sha256"]
+    key = {"sample_id": VICTIM, "alpha_sha256": row["alpha_sha256"], "scorer_id": "s", "model_id": "m"}
+    scores = [{**key, "image_sha256": sha256, "status": "scored"} for sha256 in (scored, shared)]
+    catalog.append("scores", rows_to_table("scores", scores))
+    thumbnails = {sha256: bytes([7] * 1024) for sha256 in (scored, unknown)}
+    kept = [{"image_sha256": sha256, "thumbnail": data, "run_id": "r"} for sha256, data in thumbnails.items()]
+    catalog.append("appearances", rows_to_table("appearances", kept))
+    appearances = len(catalog.read("appearances"))
+
+    result = forget(session, [VICTIM], yes=True).result
+
+    assert result["removed"]["appearances"] == 3
+    assert len(catalog.read("appearances")) == appearances - 3
+    assert left_of(session, {sha256: sha256.encode() for sha256 in thumbnails}) == set()
+    forgotten = read_forgotten(session.workspace)
+    assert forgotten.has_image(scored)
+    assert forgotten.has_image(row["image_sha256"])
+    assert not forgotten.has_image(shared)  # another sample has these bytes
 
 
 def test_an_unknown_sample_is_refused(session: Session) -> None:
