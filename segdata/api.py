@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from segdata.current_folder import distrust_current_folder
 from segdata.privacy import keep_quiet
 from segdata.records import ProgressCallback, ignore_progress
 
@@ -191,6 +192,7 @@ def open(
         RecipeError: The recipe is missing or wrong.
     """
     keep_quiet()
+    distrust_current_folder()
     from segdata.pipeline.session import open_session
 
     count = workers or os.cpu_count() or 1

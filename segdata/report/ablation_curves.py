@@ -6,6 +6,8 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from segdata.report.style import default_style
+
 
 @dataclass(frozen=True)
 class Line:
@@ -32,25 +34,26 @@ def ablation_picture(lines: Sequence[Line], dpi: int = 130) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    learning, ending = figure.subplots(1, 2)
-    for number, line in enumerate(lines):
-        colour = f"C{number}"
-        points = mean_curve(line.curves)
-        learning.plot([epoch for epoch, _ in points], [value for _, value in points], color=colour, label=line.name)
-        ending.scatter(line.test, [number] * len(line.test), color=colour, s=22, zorder=3)
-        if line.test:
-            ending.scatter(sum(line.test) / len(line.test), number, color=colour, marker="|", s=300)
-    learning.set(xlabel="epoch", ylabel="val mIoU, mean of images", title="Learning")
-    learning.legend(fontsize="small")
-    ending.set(xlabel="test mIoU, mean of images", title="A point each seed, a bar their mean")
-    ending.set_yticks(range(len(lines)), [line.name for line in lines])
-    ending.invert_yaxis()
-    for axes in (learning, ending):
-        axes.grid(alpha=0.3)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
+    with default_style():
+        figure = Figure(figsize=(11, 4), layout="constrained")
+        FigureCanvasAgg(figure)
+        learning, ending = figure.subplots(1, 2)
+        for number, line in enumerate(lines):
+            colour = f"C{number}"
+            points = mean_curve(line.curves)
+            learning.plot([epoch for epoch, _ in points], [value for _, value in points], color=colour, label=line.name)
+            ending.scatter(line.test, [number] * len(line.test), color=colour, s=22, zorder=3)
+            if line.test:
+                ending.scatter(sum(line.test) / len(line.test), number, color=colour, marker="|", s=300)
+        learning.set(xlabel="epoch", ylabel="val mIoU, mean of images", title="Learning")
+        learning.legend(fontsize="small")
+        ending.set(xlabel="test mIoU, mean of images", title="A point each seed, a bar their mean")
+        ending.set_yticks(range(len(lines)), [line.name for line in lines])
+        ending.invert_yaxis()
+        for axes in (learning, ending):
+            axes.grid(alpha=0.3)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
     return file.getvalue()
 
 

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from segdata.report.style import default_style
 from segdata.report.text import visible
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ def plots_of(facts: PageFacts) -> Iterator[tuple[str, bytes]]:
     Args:
         facts: what the page says.
     """
+    with default_style():
+        plots = list(_plots_of(facts))
+    return iter(plots)
+
+
+def _plots_of(facts: PageFacts) -> Iterator[tuple[str, bytes]]:
     if any("miou_image" in (*version.test, *version.val) for version in facts.versions):
         yield "rounds", _png(_rounds(facts.versions))
     for name, column in (("val-miou", "val_miou"), ("training-loss", "train_loss")):

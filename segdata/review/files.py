@@ -12,12 +12,12 @@ from typing import Any
 from segdata.catalog.verdicts import Judgement
 from segdata.errors import DataError
 from segdata.records import VERDICTS, is_text
+from segdata.spreadsheets import unguard_formulas
 from segdata.storage.files import read_bytes
 from segdata.storage.strict_json import parse_json
 
 FORMAT = "segdata verdicts 1"
 """What the JSON file says it is."""
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _LONGEST = 10_000
 _CLOCKS_DIFFER = timedelta(days=1)
 
@@ -69,11 +69,9 @@ def _csv_rows(text: str, path: Path, names: Collection[str]) -> list[tuple[int, 
 def _plain(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """The cells without the apostrophes that keep spreadsheets from running them."""
     cells = {key: value for key, value in row.items() if isinstance(key, str) and isinstance(value, str)}
-    return {key: value if key == "sample_id" and value in names else _unquoted(value) for key, value in cells.items()}
-
-
-def _unquoted(value: str) -> str:
-    return value[1:] if value.startswith("'") and value[1:].startswith(_FORMULA_STARTS) else value
+    return {
+        key: value if key == "sample_id" and value in names else unguard_formulas(value) for key, value in cells.items()
+    }
 
 
 def _judgement(row: Mapping[str, Any], where: str, reviewer: str) -> Judgement:

@@ -58,9 +58,10 @@ def test_weights_that_cannot_be_had_are_told(name: str, source: str, message: st
         pretrained_weights(name, source)
 
 
-def test_an_unknown_backbone_is_told() -> None:
-    with pytest.raises(RecipeError, match="backbone: timm has no 'resnet999'"):
-        BiSeNet("resnet999")
+@pytest.mark.parametrize("name", ["resnet999", "resnet101.a:b", "local-dir:/tmp/x", "hf-hub:a/resnet18", "../resnet18"])
+def test_an_unknown_backbone_is_told(name: str) -> None:
+    with pytest.raises(RecipeError, match=f"backbone: timm has no '{name}'"):
+        BiSeNet(name)
 
 
 class Bomb:

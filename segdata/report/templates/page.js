@@ -160,10 +160,10 @@
     });
   }
 
-  // What a spreadsheet would run gets an apostrophe before it, and every cell its quotes.
+  // What a spreadsheet would run gets an apostrophe before it, as segdata/spreadsheets.py has it, and every cell its quotes.
   const cell = (value) => {
     const text = value === null || value === undefined ? "" : String(value);
-    return `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+    return `"${text.replace(/(^|[;\t\r\n])(?='*[=+\-@\t\r])/g, "$1'").replaceAll('"', '""')}"`;
   };
 
   function save(name, kind, text) {
