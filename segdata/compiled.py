@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
-
-from segdata.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _COMPILING = Lock()
-_SETTINGS = ".numba_config.yaml"
 
 
 def lazily_compiled(loop: Callable[..., Any], signature: str, fastmath: bool = False) -> Callable[..., Any]:
@@ -30,27 +25,11 @@ def lazily_compiled(loop: Callable[..., Any], signature: str, fastmath: bool = F
         return _compiled(loop, signature, fastmath)
 
 
-def refuse_numba_settings() -> None:
-    """See that numba, if it is not imported yet, finds no settings in the current folder. Called before work begins.
-
-    numba obeys a file there, which may be a stranger's and can name a folder of pickles to load.
-
-    Raises:
-        UsageError: There is such a file.
-    """
-    file = Path.cwd() / _SETTINGS
-    if "numba" not in sys.modules and file.exists():
-        raise UsageError(
-            f"{file}: numba would take its settings from this file, and they can name code to run. Move it away, or "
-            "start segdata in another folder; for settings of your own there are environment variables, NUMBA_..."
-        )
-
-
 def ignore_numba_settings() -> None:
-    """Keep numba from looking for the file again, which it does whenever it compiles."""
+    """Keep numba from looking for settings in the current folder again, as it does whenever it compiles."""
     from numba.core import config
 
-    config._config_fname = f"{os.devnull}/{_SETTINGS}"
+    config._config_fname = f"{os.devnull}/none"
 
 
 @cache

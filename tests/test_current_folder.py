@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,17 +74,24 @@ def test_no_library_is_taken_from_the_current_folder(before: str | None) -> None
     assert ("/opt/lib" in entries) == bool(before)
 
 
-def test_settings_of_numba_in_the_current_folder_are_refused(ingested: Path, stranger: Path) -> None:
-    (stranger / ".numba_config.yaml").write_text("cache_dir: cache\n")
-    workspace = stranger.with_name("ws")
-    shutil.copytree(ingested, workspace)
-    refused = run(["fuse", "--ratio", "0.1", "--workspace", str(workspace)], stranger)
+@pytest.mark.parametrize("planted", [".numba_config.yaml", "libz.so.1", "libcuda.so", "x.so.1.2.3"])
+def test_settings_of_numba_and_libraries_in_the_current_folder_are_refused(
+    ingested: Path, stranger: Path, planted: str
+) -> None:
+    (stranger / planted).write_text("cache_dir: cache\n")
+    refused = run(["status", "--workspace", str(ingested), "--json"], stranger)
     assert refused.returncode == 2, refused.stderr
-    assert f"{stranger / '.numba_config.yaml'}: numba would take its settings from this file" in refused.stderr
-    assert not (stranger / "cache").exists()
-    (stranger / ".numba_config.yaml").unlink()
-    done = run(["fuse", "--ratio", "0.1", "--workspace", str(workspace)], stranger)
-    assert done.returncode == 0, done.stderr
+    assert f"{stranger / planted}: " in json.loads(refused.stdout)["error"]["message"]
+    assert sorted(path.name for path in stranger.iterdir() if path.suffix != ".py") == [planted]
+
+
+@pytest.mark.parametrize("arguments", [["doctor"], ["draw", "data"]])
+def test_commands_without_a_workspace_refuse_them_too(stranger: Path, arguments: list[str]) -> None:
+    (stranger / "libcuda.so.1").touch()
+    refused = run(arguments, stranger)
+    assert (refused.returncode, "PyTorch may load this library" in refused.stderr) == (2, True)
+    (stranger / "libcuda.so.1").rename(stranger / "notes.so.txt")
+    assert run([*arguments, "--help"], stranger).returncode == 0
 
 
 def test_numba_looks_for_no_settings_once_it_is_imported(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ _FILES_OF_SAMPLE = ("sample_id", "image_sha256", "alpha_sha256")
 _OF_SAMPLES = ("scores", "predictions", "selections", "verdicts")
 _ERASED = ("samples", "appearances", "embeddings", "rejects", "filtered", *_OF_SAMPLES)
 _TEMPORARY_SUFFIX = ".tmp"
+_UNFINISHED_VERSION = f".*.{'[0-9a-f]' * 8}"  # as `make_folder_beside` names it
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,8 @@ def _remove_temporary_files(workspace: Workspace) -> None:
     written = (path for folder in folders for path in folder.rglob(f".*{_TEMPORARY_SUFFIX}"))
     for path in (*workspace.root.glob(f".*{_TEMPORARY_SUFFIX}"), *written):
         path.unlink(missing_ok=True)
+    for path in workspace.models.glob(_UNFINISHED_VERSION):
+        shutil.rmtree(path, ignore_errors=True)
     remove_left_folders()
 
 

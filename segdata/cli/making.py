@@ -11,6 +11,7 @@ import typer
 from segdata.cli.execute import Outcome
 from segdata.cli.printing import print_json, say, say_table
 from segdata.cli.progress import progress_display
+from segdata.current_folder import refuse_code_in_current_folder
 from segdata.shell import shell_word
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -68,6 +69,7 @@ def draw(
 
     with Outcome(json_, "draw"), progress_display() as progress:
         counts = DrawCounts(portraits=portraits, pool=pool, backgrounds=backgrounds)
+        refuse_code_in_current_folder()
         result = run_draw(dest, counts, seed, workers or os.cpu_count() or 1, progress)
     if json_:
         print_json({"command": "draw", "status": "done", **result.to_json()})
@@ -92,7 +94,9 @@ def doctor(
     """Say what is installed, what is missing, and how to mend it; exits 3 if segdata can't work as it is."""
     from segdata.cli.doctor import examine
 
-    checks = examine(workspace)
+    with Outcome(json_, "doctor"):
+        refuse_code_in_current_folder()
+        checks = examine(workspace)
     missing = [check for check in checks if check.status == "missing"]
     if json_:
         rows = [asdict(check) for check in checks]

@@ -34,11 +34,14 @@ def interrupted_trainings(workspace: Workspace, ids: Set[str]) -> list[Path]:
 
 
 def versions_that_saw(workspace: Workspace, ids: Set[str]) -> list[str]:
-    """The names of the trained versions that saw one of the samples; a version whose folder is gone saw none."""
-    versions = models.all_models(workspace.catalog)
-    return [
-        str(version["name"]) for version in versions if (_samples_in(workspace.resolve(version["uri"])) or set()) & ids
-    ]
+    """The names of the trained versions that saw one of the samples, also of those that the catalog does not list.
+
+    A version whose folder is gone saw none.
+    """
+    versions = {workspace.resolve(row["uri"]): str(row["name"]) for row in models.all_models(workspace.catalog)}
+    folders = [path for path in sorted(workspace.models.glob("[!.]*")) if path.is_dir()]
+    unlisted = {path: workspace.uri_of(path) for path in folders if path not in versions}
+    return [name for path, name in (versions | unlisted).items() if (_samples_in(path) or set()) & ids]
 
 
 def check_sample_files(workspace: Workspace) -> None:

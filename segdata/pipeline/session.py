@@ -14,7 +14,7 @@ from segdata.catalog.limited_queries import QueryLimits
 from segdata.catalog.upkeep import tidy
 from segdata.catalog.versions import AsOf, as_it_was, as_of
 from segdata.catalog.workspace import RunContext, Workspace, open_workspace
-from segdata.compiled import refuse_numba_settings
+from segdata.current_folder import refuse_code_in_current_folder
 from segdata.errors import CatalogError, DataError, GateRefusedError, RecipeError
 from segdata.pipeline.recipe import Recipe, load_recipe
 from segdata.records import ProgressCallback, ignore_progress
@@ -179,10 +179,10 @@ def open_session(
         settings: `workers`, `limit`, `dry_run`, `progress` of the session.
 
     Raises:
-        UsageError: No such workspace, or the current folder has settings for numba in it.
+        UsageError: No such workspace, or something in the current folder would be run.
         RecipeError: The recipe is missing or wrong.
     """
-    refuse_numba_settings()
+    refuse_code_in_current_folder()
     workspace = open_workspace(root)
     path, name = _find_recipe(workspace.root, recipe)
     loaded = load_recipe(path, name, sets, options)

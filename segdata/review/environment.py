@@ -58,6 +58,18 @@ def place_of(workspace: Workspace) -> Place:
     return Place(folder, database, uri, own=uri is None and named is None)
 
 
+def create_review_folder(place: Place) -> None:
+    """Create `review/` with mode 0700, whatever the umask is, if it is not there: it shows who was photographed.
+
+    Raises:
+        DataError: It can't be created.
+    """
+    try:
+        place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{place.folder}: can't be created ({error.strerror}); check who may write there") from error
+
+
 def set_environment(place: Place, uri: str, reviewer: str) -> None:
     """Set what FiftyOne reads at its import, here and in every child process.
 

@@ -18,6 +18,7 @@ from segdata.review.cases import Chosen, case_rows, chosen_by, newest_selection
 from segdata.review.ending import Ending, ended_politely
 from segdata.review.environment import (
     ADDRESS,
+    create_review_folder,
     place_of,
     require_fiftyone,
     require_free_port,
@@ -164,6 +165,7 @@ def _dataset(context: RunContext, recipe: ReviewRecipe, join: bool = False) -> I
     from segdata.review.guest import close_connection, require_our_version
 
     place, reviewer = place_of(context.workspace), reviewer_of(recipe)
+    create_review_folder(place)
     with open_database(place, join) as uri:
         require_our_version(uri, place)
         set_environment(place, uri, reviewer)

@@ -510,6 +510,14 @@ def test_versions_that_saw_it_while_trained_and_other_copies_are_named(session: 
     assert forget(session, [VICTIM], yes=True).result["remains"]["trained_on"] == ["m-1"]
 
 
+def test_versions_that_the_catalog_does_not_list_are_named_and_unfinished_ones_removed(session: Session) -> None:
+    keep_versions(session, "copied", ".version-0123.abcd0123")
+    atomic_write(session.workspace.models / ".notes.txt", b"the user's")
+    result = forget(session, [VICTIM], yes=True).result
+    assert result["remains"]["trained_on"] == ["models/copied"]
+    assert sorted(path.name for path in session.workspace.models.iterdir()) == [".notes.txt", "copied", "tiny"]
+
+
 def test_versions_stay_comparable_when_a_test_image_is_forgotten(session: Session) -> None:
     catalog = session.workspace.catalog
     test = catalog.read("samples", where="split = 'test'").to_pylist()

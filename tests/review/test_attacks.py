@@ -209,6 +209,7 @@ def test_another_user_of_the_machine_reaches_neither_the_app_nor_the_database(op
     assert told["control"] == ["yes", True], "the other user can look into the workspace, as this test wants"
     assert told["statuses"] == [403] * 10
     assert (told["socket"], told["database"]) == ("PermissionError", "PermissionError")
+    assert (opened.root / "review").stat().st_mode & 0o777 == 0o700, "its overlays and log are the user's alone, too"
     assert told["token in"] == []
     assert psutil.Process(opened.mongod).net_connections(kind="inet") == [], "mongod has no TCP port"
 
