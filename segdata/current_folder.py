@@ -17,6 +17,10 @@ from segdata.errors import UsageError
 
 _NUMBA_SETTINGS = ".numba_config.yaml"
 _LIBRARY = re.compile(r".+\.so(\.\d+)*")
+_FOLDERS_OF_LIBRARIES = frozenset(
+    {"glibc-hwcaps", "tls", "x86_64", "i586", "i686", "haswell", "xeon_phi", "avx512_1", "aarch64", "atomics"}
+)
+"""Folders in which the dynamic loader looks for a library for the processor at hand, beside the library's own."""
 
 
 def distrust_current_folder() -> None:
@@ -45,13 +49,14 @@ def refuse_code_in_current_folder() -> None:
         )
     if "torch" not in sys.modules and (library := _library_in(folder)) is not None:
         raise UsageError(
-            f"{folder / library}: PyTorch may load this library, since it lies in the current folder. {remedy}"
+            f"{folder / library}: PyTorch may load libraries that lie here, in the current folder. {remedy}"
         )
 
 
 def _library_in(folder: Path) -> str | None:
     try:
         with os.scandir(folder) as entries:
-            return next((entry.name for entry in entries if _LIBRARY.fullmatch(entry.name)), None)
+            names = (entry.name for entry in entries)
+            return next((name for name in names if _LIBRARY.fullmatch(name) or name in _FOLDERS_OF_LIBRARIES), None)
     except OSError:  # it may not be listed
         return None

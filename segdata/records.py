@@ -38,6 +38,8 @@ HAS_PERSON = "has_person"
 """Why a photo is no background: somebody annotated a person in it."""
 MAX_PIXELS = 120_000_000
 """More than the largest cameras in common use make (102 and 108 million); a square of 12,000 is a bomb."""
+MAX_FILE_BYTES = 2**29
+"""Larger files are not read as pictures: an unpacked TIFF of `MAX_PIXELS` is smaller."""
 LABEL_CUT = 128
 """A pixel of a label is foreground from this alpha on (of 255)."""
 REPAIR_MANIFEST = "segdata.json"

@@ -74,7 +74,7 @@ def test_no_library_is_taken_from_the_current_folder(before: str | None) -> None
     assert ("/opt/lib" in entries) == bool(before)
 
 
-@pytest.mark.parametrize("planted", [".numba_config.yaml", "libz.so.1", "libcuda.so", "x.so.1.2.3"])
+@pytest.mark.parametrize("planted", [".numba_config.yaml", "libz.so.1", "libcuda.so", "x.so.1.2.3", "glibc-hwcaps"])
 def test_settings_of_numba_and_libraries_in_the_current_folder_are_refused(
     ingested: Path, stranger: Path, planted: str
 ) -> None:
@@ -89,7 +89,7 @@ def test_settings_of_numba_and_libraries_in_the_current_folder_are_refused(
 def test_commands_without_a_workspace_refuse_them_too(stranger: Path, arguments: list[str]) -> None:
     (stranger / "libcuda.so.1").touch()
     refused = run(arguments, stranger)
-    assert (refused.returncode, "PyTorch may load this library" in refused.stderr) == (2, True)
+    assert (refused.returncode, "PyTorch may load libraries" in refused.stderr) == (2, True)
     (stranger / "libcuda.so.1").rename(stranger / "notes.so.txt")
     assert run([*arguments, "--help"], stranger).returncode == 0
 

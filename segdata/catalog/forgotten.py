@@ -18,12 +18,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar, cast
 
 import pyarrow as pa
 
 from segdata.catalog.mentions import continues_name, map_strings
 from segdata.catalog.workspace import Workspace
-from segdata.errors import CatalogError, StorageError
+from segdata.errors import CatalogError, DataError, StorageError
 from segdata.storage.files import read_bytes, sync_folder
 
 KEY_FILE = "forgotten.key"
@@ -33,6 +34,7 @@ PLAIN_ROWS = "status = 'forgotten' AND NOT regexp_full_match(sample_id, 'forgott
 _KEY_BYTES = 32
 _DATASET = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_.-]+/")  # how a sample id begins
 _LONGEST_ID = 400
+Json = TypeVar("Json")
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,13 @@ class Forgotten:
                 continue
             limit = min(len(text), start + _LONGEST_ID)
             for stop in range(limit, start, -1):
-                if not continues_name(text[stop : stop + 1]) and self.has_sample(text[start:stop]):
-                    parts += [text[end:start], self.pseudonyms.of_sample(text[start:stop])]
+                name = text[start:stop]
+                if continues_name(text[stop : stop + 1]):
+                    continue
+                # in SQL an apostrophe is written twice
+                known = next((form for form in {name, name.replace("''", "'")} if self.has_sample(form)), None)
+                if known is not None:
+                    parts += [text[end:start], self.pseudonyms.of_sample(known)]
                     end = stop
                     break
         return "".join(parts) + text[end:]
@@ -149,6 +156,19 @@ def read_forgotten(workspace: Workspace) -> Forgotten:
         frozenset(value for value in plain["image_sha256"].to_pylist() if value),
         pseudonyms,
     )
+
+
+def conceal_forgotten(workspace: Workspace, value: Json) -> Json:
+    """A value as JSON has them, for a table, without the ids of forgotten samples that it may name.
+
+    Where the key is missing, the value is left as it is: commands that need the key say so.
+    """
+    if workspace.catalog.version("forgotten") < 0:
+        return value
+    try:
+        return cast(Json, read_forgotten(workspace).conceal(value))
+    except DataError:
+        return value
 
 
 def make_pseudonyms(workspace: Workspace) -> Pseudonyms:

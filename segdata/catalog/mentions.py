@@ -17,15 +17,19 @@ from segdata.catalog.schemas import KEYS, rows_to_table
 from segdata.catalog.tables import Catalog
 
 FREE_TEXT = {
-    "samples": ("fusion",),
+    "samples": ("fusion", "group_id"),
     "rejects": ("detail",),
     "scores": ("reason",),
     "selections": ("predicate", "why"),
-    "verdicts": ("note",),
+    "verdicts": ("note", "reviewer", "tags"),
     "models": ("metrics", "name"),
     "runs": ("recipe", "result", "error"),
 }
-"""Columns of words or JSON that may name a sample in passing; all others are keys, places of files and closed lists."""
+"""Columns of words, lists of words or JSON that may name a sample in passing.
+
+All others are keys, places of files and closed lists.
+"""
+_LISTS = frozenset({"tags"})
 _UNSPACED = (
     "\\u0e00-\\u0eff\\u1000-\\u109f\\u1780-\\u17ff"  # Thai and Lao, Burmese, Khmer
     "\\u1100-\\u11ff\\ua960-\\ua97f\\uac00-\\ud7ff"  # Korean, whose particles touch the word
@@ -80,7 +84,8 @@ class Mentions:
             except (ValueError, RecursionError):
                 return self.replace_in_text(text)
             replaced = self.replace_in(value)
-            return text if replaced == value else json.dumps(replaced)
+            if replaced != value:
+                return json.dumps(replaced)
         return self.replace_in_text(text)
 
     def are_in(self, data: bytes) -> bool:
@@ -108,7 +113,7 @@ class Mentions:
 
         def replaced(rows: pa.Table) -> pa.Table:
             new = [
-                {k: self.replace_in_cell(v) if k in columns and v is not None else v for k, v in row.items()}
+                {column: self.replace_in(cell) if column in columns else cell for column, cell in row.items()}
                 for row in rows.to_pylist()
             ]
             return rows_to_table(name, new)
@@ -118,10 +123,11 @@ class Mentions:
 
     def _predicates(self, columns: tuple[str, ...]) -> Iterator[str]:
         """SQL that finds rows with one of the names in one of the columns."""
+        texts = [f"array_to_string({name}, chr(10))" if name in _LISTS else name for name in columns]
         for start in range(0, len(self._forms), _NAMES_PER_PATTERN):
             pattern = "|".join(_literal(form) for form in self._forms[start : start + _NAMES_PER_PATTERN])
             quoted = pattern.replace("'", "''")
-            yield " OR ".join(f"regexp_matches({column}, '{quoted}')" for column in columns)
+            yield " OR ".join(f"regexp_matches({text}, '{quoted}')" for text in texts)
 
 
 def map_strings(value: object, change: Callable[[str], str]) -> object:
@@ -154,8 +160,10 @@ def _spellings(name: str) -> set[str]:
     plain = {name, *normalized}
     plain |= {form.replace("'", "''") for form in plain}
     escaped = {json.dumps(form, ensure_ascii=ascii_only)[1:-1] for form in plain for ascii_only in (True, False)}
+    escaped |= {form.replace("/", r"\/") for form in escaped}  # as PHP does
     nested = {json.dumps(form)[1:-1] for form in escaped}
-    in_uris = {quote(form, errors="surrogatepass") for form in plain}
+    in_uris = {quote(form, safe=safe, errors="surrogatepass") for form in plain for safe in ("/", "")}
+    in_uris |= {re.sub("%..", lambda code: code[0].lower(), form) for form in in_uris}
     return plain | escaped | nested | in_uris | {html.escape(form) for form in plain}
 
 

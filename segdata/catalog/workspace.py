@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segdata.catalog.limited_queries import QueryLimits
 from segdata.catalog.tables import Catalog
-from segdata.errors import UsageError
+from segdata.errors import StorageError, UsageError
 from segdata.records import ProgressCallback, ignore_progress
 
 
@@ -82,6 +82,22 @@ class RunContext:
     def limited(self, limit: int | None) -> RunContext:
         """The same context with another limit."""
         return replace(self, limit=limit)
+
+
+def create_catalog_folder(workspace: Workspace) -> None:
+    """Create the catalog's folder with mode 0700, whatever the umask is, if it is not there.
+
+    A recipe may put it outside the workspace, whose own mode would not protect it.
+
+    Raises:
+        StorageError: It can't be created.
+    """
+    try:
+        workspace.catalog.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{workspace.catalog.root}: can't be created ({error.strerror}); check catalog.uri, and who may write there"
+        ) from error
 
 
 def open_workspace(root: Path, catalog_uri: str = "catalog", limits: QueryLimits | None = None) -> Workspace:

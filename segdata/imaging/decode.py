@@ -10,6 +10,7 @@ applied to images and alphas alike, each by its own. Colour profiles are not: th
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -25,13 +26,14 @@ from segdata.imaging.headers import DecodeError, Header, read_header
 from segdata.imaging.label_maps import from_label_map, palette_alpha
 from segdata.imaging.orientation import orientation_in, upright
 from segdata.imaging.png import check_rows, decode_plain_png
-from segdata.records import MAX_PIXELS, RejectReason
+from segdata.records import MAX_FILE_BYTES, MAX_PIXELS, RejectReason
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
 
 __all__ = ["MAX_PIXELS", "DecodeError", "decode_alpha", "decode_image", "decode_luma", "read_alpha", "read_image"]
 
+_LARGEST_TILE, _TILE_STEP = 4096, 16  # pixels a side; a side of a tile is a multiple of 16
 _COLOURED = 24  # of 255: more than JPEG makes of three equal channels
 # libjpeg's words for faults that cost no pixel, or not one that anybody sees.
 _HARMLESS = ("extraneous bytes", "Invalid SOS parameters", "Unknown Adobe", "JFIF", "Inconsistent progression")
@@ -100,7 +102,7 @@ def read_image(path: Path) -> Image:
         DecodeError: As there.
         OSError: The file can't be read.
     """
-    return decode_image(path.read_bytes())
+    return decode_image(_read(path))
 
 
 def read_alpha(path: Path, channel: int | None = None) -> Alpha:
@@ -110,7 +112,16 @@ def read_alpha(path: Path, channel: int | None = None) -> Alpha:
         DecodeError: As there.
         OSError: The file can't be read.
     """
-    return decode_alpha(path.read_bytes(), channel)
+    return decode_alpha(_read(path), channel)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(MAX_FILE_BYTES + 1) if size <= MAX_FILE_BYTES else b""
+    if max(size, len(data)) > MAX_FILE_BYTES:
+        raise DecodeError("too_large", f"{max(size, len(data)):,} bytes; at most {MAX_FILE_BYTES:,} are read")
+    return data
 
 
 def opaque_value(values: NDArray[np.generic]) -> int:
@@ -244,6 +255,7 @@ def _open(header: Header, max_pixels: int, damaged: RejectReason) -> Pillow.Imag
         raise DecodeError("unsupported_format", f"an animated {header.format}; keep one of its frames")
     if header.format == "TIFF":
         _check_strips(picture.tag_v2, len(header.pixels), damaged)
+        _check_tiles(picture.tag_v2, max(width, height))
     if header.format == "PNG":
         check_rows(header, damaged)
     picture.load()
@@ -257,6 +269,13 @@ def _check_strips(tags: Mapping[int, Any], size_bytes: int, damaged: RejectReaso
         places = zip(tags.get(offsets) or (), tags.get(counts) or (), strict=False)
         if any(offset + count > size_bytes for offset, count in places):
             raise DecodeError(damaged, "a truncated TIFF file")
+
+
+def _check_tiles(tags: Mapping[int, Any], side: int) -> None:
+    """Refuse a TIFF whose tiles are much larger than its picture: libtiff takes the memory of a whole tile."""
+    tile_sides = (tags.get(322) or 0, tags.get(323) or 0)  # TileWidth, TileLength
+    if max(tile_sides) > max(_LARGEST_TILE, side + _TILE_STEP):
+        raise DecodeError("too_large", f"tiles of {tile_sides[0]}x{tile_sides[1]} pixels for a picture of {side}")
 
 
 @cache

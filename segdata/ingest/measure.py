@@ -13,13 +13,12 @@ from segdata.imaging.appearance import thumbnail_of
 from segdata.imaging.decode import DecodeError, decode_alpha, decode_luma
 from segdata.imaging.phash import phash_of
 from segdata.metrics.labels import measure_label
-from segdata.records import MAX_PIXELS, AlphaFit, Candidate, Filtered, Reject, RejectReason, Stamps
+from segdata.records import MAX_FILE_BYTES, MAX_PIXELS, AlphaFit, Candidate, Filtered, Reject, RejectReason, Stamps
 from segdata.storage.files import read_steady, sha256_of
 from segdata.storage.root import LeavesRootError, Root
 
 Row = dict[str, Any]
 STAMP_COLUMNS = ("image_size", "image_mtime_ns", "alpha_size", "alpha_mtime_ns")
-_MOST_BYTES = 2**29  # a file of half a gigabyte is no photo; an unpacked TIFF of 120 million pixels is smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +102,9 @@ def _read(path: str | Path | None, damaged: RejectReason, root: Root | None) -> 
     inside = None if root is None else root.relative(path)  # a mended label lies outside: it is segdata's own file
     try:
         if root is None or inside is None:
-            data, found = read_steady(path, _MOST_BYTES)
+            data, found = read_steady(path, MAX_FILE_BYTES)
         else:
-            data, found = root.read(inside, _MOST_BYTES)
+            data, found = root.read(inside, MAX_FILE_BYTES)
     except LeavesRootError as error:
         raise DecodeError("unsafe_path", str(error.strerror)) from error
     except OSError as error:

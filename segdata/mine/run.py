@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from segdata.catalog.forgotten import conceal_forgotten
 from segdata.catalog.keys import COLUMNS, keys_of, rows_in
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
@@ -148,7 +149,8 @@ def run(
     triaged = list(judge.all(cases))
     sheet = None
     if not context.dry_run:
-        common = {"selection": name, "predicate": predicate_of(recipe), "run_id": context.run_id, "weight": 1.0}
+        predicate = conceal_forgotten(context.workspace, predicate_of(recipe))
+        common = {"selection": name, "predicate": predicate, "run_id": context.run_id, "weight": 1.0}
         whose = rows_in(cases.select([*COLUMNS, "scorer_id"]))
         found = zip(whose, triaged, strict=True)
         rows = [{**common, **case, "rank": rank, **asdict(told)} for rank, (case, told) in enumerate(found)]

@@ -20,6 +20,7 @@ from segdata.catalog.runs import is_going_on
 from segdata.catalog.splits import test_pin
 from segdata.catalog.workspace import Workspace
 from segdata.errors import UsageError
+from segdata.fuse.sweep import sweep
 from segdata.pipeline.cards import write_card_anew
 from segdata.pipeline.forgotten_files import (
     check_sample_files,
@@ -81,6 +82,7 @@ def _forget(session: Session, traces: Traces, pseudonyms: Pseudonyms, run_id: st
     _move_test_pin(workspace, traces)
     forget_in_review(workspace, traces.ids, traces.mentions(pseudonyms).replace_in)
     erase(workspace, traces, pseudonyms, run_id)
+    sweep(workspace, old_seconds=0)  # of a fuse that was cut off: no row says of whom these composites are
     remove(doomed)
     conceal_in_models(workspace, traces, pseudonyms)
     conceal(workspace, traces, pseudonyms, run_id)
@@ -94,7 +96,7 @@ def _concealed_result(result: Mapping[str, Any], traces: Traces, pseudonyms: Pse
 def _plan_removal(workspace: Workspace, traces: Traces) -> tuple[dict[str, Any], list[Path]]:
     """The keys of `forget --json`, and the files and folders to remove."""
     present = [row for row in traces.rows if row["status"] != "forgotten"]
-    others = workspace.catalog.read("samples", where="status = 'present' AND kind <> 'composite'")
+    others = workspace.catalog.read("samples", where="status <> 'forgotten' AND kind <> 'composite'")
     copies = [pair for pair in find_duplicates(workspace, table_of(present), others) if pair.other_id not in traces.ids]
     pages = pages_that_show(workspace, traces.ids)
     pages += pictures_of_many(workspace, {row["split"] for row in traces.rows})
@@ -112,7 +114,11 @@ def _plan_removal(workspace: Workspace, traces: Traces) -> tuple[dict[str, Any],
         },
         "remains": {
             "sources": _files_of_others(workspace, traces.rows),
-            "labels": sorted(row["sample_id"] for row in traces.rows if _is_ours(workspace, row["alpha_uri"])),
+            "labels": sorted(
+                row["sample_id"]
+                for row in traces.rows
+                if row["kind"] != "composite" and _is_ours(workspace, row["alpha_uri"])
+            ),
             "trained_on": versions_that_saw(workspace, traces.ids | _stand_ins_so_far(workspace, traces.ids)),
             "elsewhere": _NOT_OURS,
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import html
 import io
 import os
@@ -185,6 +186,8 @@ def _names_one(file: Path, mentions: Mentions, hashes: Set[str]) -> bool:
             texts = ("\n".join(map(str, column.to_pylist())) for column in columns if not _is_number(column.type))
             return any(mentions.are_in(text.encode("utf-8", "surrogateescape")) for text in texts)
         data = file.read_bytes()
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as Excel writes "Unicode text"
+            return mentions.are_in(data.decode("utf-16", "replace").encode("utf-8", "replace"))
         return sha256_of(data) in hashes or mentions.are_in(data)
     except (OSError, pa.ArrowInvalid):
         return False

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from segdata.catalog import runs
-from segdata.catalog.forgotten import read_forgotten
+from segdata.catalog.forgotten import conceal_forgotten
 from segdata.catalog.limited_queries import QueryLimits
 from segdata.catalog.upkeep import tidy
 from segdata.catalog.versions import AsOf, as_it_was, as_of
-from segdata.catalog.workspace import RunContext, Workspace, open_workspace
+from segdata.catalog.workspace import RunContext, Workspace, create_catalog_folder, open_workspace
 from segdata.current_folder import refuse_code_in_current_folder
-from segdata.errors import CatalogError, DataError, GateRefusedError, RecipeError
+from segdata.errors import CatalogError, GateRefusedError, RecipeError
 from segdata.pipeline.recipe import Recipe, load_recipe
 from segdata.records import ProgressCallback, ignore_progress
 
@@ -89,7 +89,9 @@ class Session:
             record.status = "done"
             record.result = {**record.result, **told}
             return
-        opened = runs.begin(record.context.catalog, record.run_id, command, self.recipe.to_json(), self.recipe.seed)
+        create_catalog_folder(self.workspace)
+        recipe = conceal_forgotten(self.workspace, self.recipe.to_json())
+        opened = runs.begin(record.context.catalog, record.run_id, command, recipe, self.recipe.seed)
         error = None
         try:
             yield record
@@ -107,23 +109,13 @@ class Session:
         finally:
             record.result = {**record.result, **told}
             try:
-                kept, kept_error = self._concealed(record, error)
+                result = record.result if record.journalled is None else record.journalled
+                kept, kept_error = conceal_forgotten(self.workspace, (result, error))
                 record.seconds = runs.finish(record.context.catalog, opened, record.status, kept, kept_error)
             except CatalogError:
                 # A full disk that stopped the work stops the journal too: what is told is what stopped the work.
                 if error is None:
                     raise
-
-    def _concealed(self, record: Record, error: str | None) -> tuple[dict[str, Any], str | None]:
-        """The result and the error for the journal, which does not name who was forgotten."""
-        result = record.result if record.journalled is None else record.journalled
-        if self.workspace.catalog.version("forgotten") < 0:
-            return result, error
-        try:
-            forgotten = read_forgotten(self.workspace)
-        except DataError:  # whoever needs the key is told so; the journal does without it
-            return result, error
-        return cast(dict[str, Any], forgotten.conceal(result)), cast(str | None, forgotten.conceal(error))
 
     def with_recipe(self, recipe: Recipe) -> Session:
         """The same session with another recipe."""

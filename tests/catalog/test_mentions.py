@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import unicodedata
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -77,6 +78,10 @@ def test_a_name_is_replaced_in_every_spelling(name: str) -> None:
         "toml": f'where = "sample_id <> {json.dumps(sql, ensure_ascii=False)[1:-1]}"',
         "html": f"<b>{html.escape(name)}</b>",
         "uri": f"file:///data/{quote(name)}.png",
+        "part of a uri": f"?d={quote(name, safe='')}",
+        "part of a uri, in small letters": f"?d={quote(name, safe='').lower()}" if name.islower() else quote(name),
+        "json as PHP writes it": json.dumps(name).replace("/", r"\/"),
+        "json with a key twice": f'{{"a": {json.dumps(name)}, "a": "b"}}',
     }
     for where, text in texts.items():
         assert mentions.are_in(text.encode()), where
@@ -131,8 +136,21 @@ def test_tables_are_rewritten_in_one_commit_each_and_other_rows_stay(tmp_path: P
     catalog.merge("runs", rows_to_table("runs", rows))
     weird = {"dataset": "d", "path": "p.jpg", "reason": "unsafe_path", "detail": r"has the id of people/anna\E.*'x"}
     catalog.merge("rejects", rows_to_table("rejects", [weird]))
+    member = {"sample_id": "people/bert", "group_id": "people/anna"}
+    catalog.merge("samples", rows_to_table("samples", [member]))
+    judged = {"sample_id": "people/bert", "reviewer": "people/anna herself", "tags": ["with people/anna", "b"]}
+    catalog.append("verdicts", rows_to_table("verdicts", [judged | {"at": datetime(2026, 1, 1, tzinfo=UTC)}]))
     version = catalog.version("runs")
-    assert Mentions({ANNA: "X", r"people/anna\E.*'x": "Y"}).replace_in_tables(catalog) == ["rejects", "runs"]
+    assert Mentions({ANNA: "X", r"people/anna\E.*'x": "Y"}).replace_in_tables(catalog) == [
+        "samples",
+        "rejects",
+        "verdicts",
+        "runs",
+    ]
+    assert catalog.read("samples", ["group_id"]).to_pylist() == [{"group_id": "X"}]
+    assert catalog.read("verdicts", ["reviewer", "tags"]).to_pylist() == [
+        {"reviewer": "X herself", "tags": ["with X", "b"]}
+    ]
     assert catalog.version("runs") == version + 1
     found = catalog.read("runs", ["run_id", "error", "result"]).to_pylist()
     assert found == [

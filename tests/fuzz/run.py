@@ -86,6 +86,9 @@ def fuzz(name: str, seconds: int, folder: Path) -> FuzzResult:
         ]
         known = [CORPUS / name] if (CORPUS / name).is_dir() else []
         call = [sys.executable, "-m", "tests.fuzz.child", name, *options, *map(str, (corpus, seeds, *known))]
+        # A process begins with the peak memory of the one that forked it, and libFuzzer takes that for its own.
+        # So a shell is in between, which is small; "exit" keeps it from becoming the command itself.
+        call = ["/bin/sh", "-c", '"$@"; exit $?', "sh", *call]
         environment = {**os.environ, "PYTHONPATH": _import_path(), "OMP_NUM_THREADS": "1", "TMPDIR": scratch}
         with log.open("wb") as output:
             code = subprocess.run(

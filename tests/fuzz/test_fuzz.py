@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import targets
+from tests.fuzz import run, targets
 from tests.fuzz.__main__ import main
 from tests.fuzz.reduce import reduce
 from tests.fuzz.run import CORPUS, FuzzError, fuzz, fuzz_all
@@ -98,6 +98,16 @@ def test_the_command_replays_and_reduces_one_file(tmp_path: Path, capsys: pytest
     with pytest.raises(SystemExit):
         main(["header"])
     assert "no target is called header; there are headers, png" in capsys.readouterr().err
+
+
+@needs_atheris
+def test_the_memory_of_the_process_that_fuzzes_is_no_finding(modules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (modules / "harmless.py").write_text(PLANTED.replace('raise KeyError("planted")', "pass"))
+    monkeypatch.setattr(run, "_MOST_MEGABYTES", 500)
+    much = b"x" * (700 << 20)
+    result = fuzz("harmless", 2, modules / "kept")
+    assert len(much) == 700 << 20
+    assert (result.findings, result.inputs > 0) == ((), True), result.log.read_text(errors="replace")[-2000:]
 
 
 @pytest.mark.stress

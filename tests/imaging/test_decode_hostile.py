@@ -7,7 +7,7 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from segdata.imaging.decode import MAX_PIXELS, DecodeError, decode_alpha, decode_image
+from segdata.imaging.decode import MAX_PIXELS, DecodeError, decode_alpha, decode_image, read_alpha, read_image
 
 # Pillow warns of what is odd in a TIFF; ingest keeps that from stderr, and pytest would list it.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -332,3 +332,29 @@ def test_a_tiff_whose_strips_run_past_its_end_is_told_before_it_is_decoded() -> 
     with pytest.raises(DecodeError, match=r"^a truncated TIFF file$") as told:
         decode_image(file.getvalue()[:-100])
     assert told.value.reason == "unreadable_image"
+
+
+def test_a_tiff_with_a_tile_much_larger_than_itself_takes_no_memory_for_it() -> None:
+    tile = zlib.compress(bytes(64 * 64))
+
+    def tiled(side: int) -> bytes:
+        """A grey TIFF of 40x30 pixels in one deflated tile."""
+        # ImageWidth and ImageLength, BitsPerSample, Compression, Photometric, TileWidth and TileLength, place and size
+        tags = {256: 40, 257: 30, 258: 8, 259: 8, 262: 1, 322: side, 323: side, 324: 8, 325: len(tile)}
+        entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+        directory = struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+        return b"II*\0" + struct.pack("<I", 8 + len(tile)) + tile + directory
+
+    assert decode_image(tiled(64)).shape == (30, 40, 3)
+    with pytest.raises(DecodeError, match=r"tiles of 30000x30000 pixels for a picture of 40") as told:
+        decode_image(tiled(30000))
+    assert told.value.reason == "too_large"
+
+
+@pytest.mark.parametrize("read", [read_image, read_alpha])
+def test_a_file_that_says_it_is_huge_is_not_read(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    with (tmp_path / "a.png").open("wb") as file:
+        file.truncate(20 << 30)  # sparse: it takes no room on the disk
+    with pytest.raises(DecodeError, match=r"21,474,836,480 bytes; at most 536,870,912 are read") as told:
+        read(tmp_path / "a.png")
+    assert told.value.reason == "too_large"

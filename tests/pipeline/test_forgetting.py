@@ -400,6 +400,35 @@ def test_a_later_command_that_names_it_does_not_bring_it_back_into_the_journal(s
     assert rows["query"]["error"] == f"no sample '{stand_in}': find its id"
 
 
+def test_a_recipe_that_names_who_was_forgotten_is_journalled_with_the_stand_in(session: Session) -> None:
+    forget(session, [VICTIM], yes=True)
+    where = f"sample_id <> '{VICTIM}'"
+    later = open_session(session.workspace.root, sets=[f"mine.where={where}"])
+    commands.ingest(later, ["portrait2000"])
+    assert places_of(session.workspace.root / "catalog", VICTIM.encode()) == set()
+    newest = session.workspace.catalog.read("runs", where="command = 'ingest'").to_pylist()[-1]
+    stand_in = make_pseudonyms(session.workspace).of_sample(VICTIM)
+    assert json.loads(newest["recipe"])["mine"]["where"] == where.replace(VICTIM, stand_in)
+
+
+def test_composites_of_a_fuse_that_was_cut_off_are_removed_although_no_row_names_them(session: Session) -> None:
+    stray = [session.workspace.catalog.files / "composites" / "ab" / name for name in ("made.jpg", "made.png")]
+    for file in stray:
+        atomic_write(file, b"pixels of whoever was pasted")
+    forget(session, [VICTIM], yes=True)
+    assert not any(file.exists() for file in stray)
+
+
+def test_a_copy_whose_file_is_gone_is_named_too(session: Session) -> None:
+    catalog, row = session.workspace.catalog, row_of(session, VICTIM)
+    earlier = {**row, "sample_id": "portrait2000/training/anna", "status": "gone", "path": "training/anna.png"}
+    kept = catalog.read("appearances", where=f"image_sha256 = '{row['image_sha256']}'").to_pylist()[0]
+    earlier |= {"image_sha256": "5c" * 32, "image_uri": "nowhere.png"}
+    catalog.merge("samples", rows_to_table("samples", [earlier]))
+    catalog.append("appearances", rows_to_table("appearances", [{**kept, "image_sha256": "5c" * 32}]))
+    assert "portrait2000/training/anna" in forget(session, [VICTIM], yes=True).result["duplicates"]
+
+
 def test_without_its_key_a_workspace_says_so_and_takes_nothing_in(session: Session) -> None:
     forget(session, [VICTIM], yes=True)
     key = session.workspace.root / KEY_FILE
@@ -420,11 +449,13 @@ def test_files_that_the_user_exported_into_the_workspace_are_named(session: Sess
     atomic_write(root / "export" / "list.csv", f"a,b\n{VICTIM},1\n".encode())
     atomic_write(root / "export" / "other.csv", f"a,b\n{VICTIM}0,1\n".encode())
     pq.write_table(pa.table({"sha256": [row["image_sha256"]]}), root / "export" / "all.parquet")
+    atomic_write(root / "export" / "sheet.txt", f"a\t{VICTIM}\r\n".encode("utf-16"))
     photo = (root / row["image_uri"]).read_bytes()
     for file in ("export/a.png", f"masks/{VICTIM}.png", "predicted/00001.png", "predicted/00002.png"):
         atomic_write(root / file, photo if file == "export/a.png" else b"a mask")
     result = forget(session, [VICTIM], yes=True).result
-    named = ["export/a.png", "export/all.parquet", "export/list.csv", f"masks/{VICTIM}.png", "predicted/00001.png"]
+    named = ["export/a.png", "export/all.parquet", "export/list.csv", "export/sheet.txt"]
+    named += [f"masks/{VICTIM}.png", "predicted/00001.png"]
     assert result["remains"]["files"] == named
     assert "  export/list.csv, which names or may show it; segdata leaves this file to you" in shown(result)
 
@@ -505,17 +536,18 @@ def test_versions_that_saw_it_while_trained_and_other_copies_are_named(session: 
     result = forget(session, [VICTIM], yes=True).result
     assert result["remains"]["trained_on"] == ["m-1"]
     assert result["duplicates"] == ["pool/copy"]
-    assert '  segdata forget "pool/copy" --yes' in shown(result)
+    assert "  segdata forget pool/copy --yes" in shown(result)
     assert row_of(session, "pool/copy")["status"] == "present"
     assert forget(session, [VICTIM], yes=True).result["remains"]["trained_on"] == ["m-1"]
 
 
 def test_versions_that_the_catalog_does_not_list_are_named_and_unfinished_ones_removed(session: Session) -> None:
+    before = {path.name for path in session.workspace.models.iterdir()}
     keep_versions(session, "copied", ".version-0123.abcd0123")
     atomic_write(session.workspace.models / ".notes.txt", b"the user's")
     result = forget(session, [VICTIM], yes=True).result
     assert result["remains"]["trained_on"] == ["models/copied"]
-    assert sorted(path.name for path in session.workspace.models.iterdir()) == [".notes.txt", "copied", "tiny"]
+    assert {path.name for path in session.workspace.models.iterdir()} == before | {".notes.txt", "copied"}
 
 
 def test_versions_stay_comparable_when_a_test_image_is_forgotten(session: Session) -> None:
