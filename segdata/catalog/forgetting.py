@@ -18,11 +18,12 @@ import pyarrow as pa
 
 from segdata.catalog.forgotten import PLAIN_ROWS, Pseudonyms, read_forgotten
 from segdata.catalog.known_leaks import leaks_file
-from segdata.catalog.mends import drop_mends, mends_of, mends_of_samples
+from segdata.catalog.mends import drop_mends, drop_unlisted_mends, mends_of, mends_of_samples
 from segdata.catalog.mentions import FREE_TEXT, Mentions
 from segdata.catalog.purging import quoted, quoted_in
 from segdata.catalog.queries import remove_left_folders
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
+from segdata.catalog.upkeep import unfinished_files
 from segdata.catalog.workspace import Workspace
 from segdata.errors import UsageError
 
@@ -36,7 +37,6 @@ _FILES_OF_SAMPLE = ("sample_id", "image_sha256", "alpha_sha256")
 _OF_SAMPLES = ("scores", "predictions", "selections", "verdicts")
 _ERASED = ("samples", "appearances", "embeddings", "rejects", "filtered", *_OF_SAMPLES)
 _TEMPORARY_SUFFIX = ".tmp"
-_UNFINISHED_VERSION = f".*.{'[0-9a-f]' * 8}"  # as `make_folder_beside` names it
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,7 @@ def erase(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id: 
                 path.unlink()
     shutil.rmtree(catalog.files / "foregrounds", ignore_errors=True)
     drop_mends(catalog, traces.ids, _hashes(traces.rows), _holders(workspace, traces.rows, traces.ids))
+    drop_unlisted_mends(catalog)
     leaks_file(catalog).unlink(missing_ok=True)
     for folder in ("overlays", "pictures"):  # of a review: made again by the next one, which leaves these samples out
         shutil.rmtree(workspace.root / "review" / folder, ignore_errors=True)
@@ -242,8 +243,11 @@ def _remove_temporary_files(workspace: Workspace) -> None:
     written = (path for folder in folders for path in folder.rglob(f".*{_TEMPORARY_SUFFIX}"))
     for path in (*workspace.root.glob(f".*{_TEMPORARY_SUFFIX}"), *written):
         path.unlink(missing_ok=True)
-    for path in workspace.models.glob(_UNFINISHED_VERSION):
-        shutil.rmtree(path, ignore_errors=True)
+    for path in list(unfinished_files(workspace)):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     remove_left_folders()
 
 

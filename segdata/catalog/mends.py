@@ -119,6 +119,14 @@ def drop_mends(catalog: Catalog, names: Set[str], images: Set[str] = frozenset()
     return len(gone)
 
 
+def drop_unlisted_mends(catalog: Catalog) -> None:
+    """Remove labels that the index does not name: a kill came between writing them and the index. Nobody may write."""
+    kept = {file for mend in mends_of(catalog).values() for file in (mend.file, *mend.earlier)}
+    for file in folder_of(catalog).glob("*.png"):
+        if file.name not in kept:
+            file.unlink(missing_ok=True)
+
+
 def mends_of_samples(catalog: Catalog, names: Set[str], images: Set[str], held: Set[str]) -> set[str]:
     """Under which names the index has the mends that `drop_mends` would remove."""
     known = mends_of(catalog)

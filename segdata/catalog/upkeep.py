@@ -169,7 +169,7 @@ def _live_files(catalog: Catalog, name: str) -> int:
 
 def _sweep(context: RunContext, dead_after_hours: float) -> Iterator[str]:
     oldest = time.time() - dead_after_hours * 3600
-    for path in _temporary(context.workspace):
+    for path in unfinished_files(context.workspace):
         try:
             if path.lstat().st_mtime > oldest:
                 continue
@@ -180,7 +180,7 @@ def _sweep(context: RunContext, dead_after_hours: float) -> Iterator[str]:
         yield context.workspace.uri_of(path)
 
 
-def _temporary(workspace: Workspace) -> Iterator[Path]:
+def unfinished_files(workspace: Workspace) -> Iterator[Path]:
     """What a killed writer leaves: `<name>#<n>` of delta-rs, `.<name>.<random>.tmp` and `.<name>.<random>` of ours."""
     yield from (workspace.catalog.root / "tables").glob("*/*#*")
     yield from (workspace.catalog.root / "tables").glob("*/_delta_log/*#*")

@@ -89,7 +89,7 @@ def _files_of(workspace: Workspace, row: Mapping[str, Any]) -> Iterator[_File]:
 def _file_damage(file: _File) -> Damage | None:
     make_again = "run: segdata fuse" if file.rendered else None
     try:
-        data = read_bytes(file.path)
+        data = read_bytes(file.path, most=None)
     except StorageError as error:
         what = str(error).removeprefix(f"{file.path}: ").partition(";")[0]
         return Damage(file.path, what, make_again or "restore it, or run segdata ingest, which marks it gone")

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.imaging.arrays import Alpha, Image, Luma
-from segdata.imaging.headers import DecodeError, Header, read_header
+from segdata.imaging.headers import DecodeError, Header, pixel_segments, read_header
 from segdata.imaging.label_maps import from_label_map, palette_alpha
 from segdata.imaging.orientation import orientation_in, upright
 from segdata.imaging.png import check_rows, decode_plain_png
@@ -246,7 +246,8 @@ def _open(header: Header, max_pixels: int, damaged: RejectReason) -> Pillow.Imag
         DecodeError: More pixels than `max_pixels`, an animation, or a PNG or TIFF that was cut short.
     """
     _quieten()
-    picture: Any = _plugin(header)(io.BytesIO(header.pixels))
+    data = pixel_segments(header.pixels) if header.format == "JPEG" else header.pixels
+    picture: Any = _plugin(header)(io.BytesIO(data))
     width, height = picture.size
     _small_enough(Header(header.format, width, height), max_pixels)
     if width * height == 0:

@@ -46,6 +46,7 @@ _FOREIGN = (
 # Inside a scan 0xFF is followed by 0x00, by a restart marker, or by another 0xFF; anything else ends it.
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+_TEXT_SEGMENTS = frozenset({0xFE, *range(0xE1, 0xEE), 0xEF})  # comments, and APPn but for JFIF (0) and Adobe (14)
 _MOST_SCANS = 200  # encoders write about ten; each one is a pass over the whole picture, so thousands are an attack
 _PIXEL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
@@ -160,6 +161,24 @@ def _read_jpeg(data: bytes, damaged: RejectReason) -> Header:
     raise DecodeError(
         damaged, "a truncated or damaged JPEG file" if scans <= _MOST_SCANS else "a JPEG of endless scans"
     )
+
+
+def pixel_segments(data: bytes) -> bytes:
+    """A JPEG that `read_header` took, without the segments that make no pixels: texts, profiles, thumbnails.
+
+    Pillow's time for many of them grows with the square of their number.
+    """
+    place, kept = 2, [data[:2]]
+    while data[place + 1] != 0xDA:
+        marker = data[place + 1]
+        if marker in (0x01, 0xFF) or 0xD0 <= marker <= 0xD8:
+            place += 1 if marker == 0xFF else 2
+            continue
+        end = place + 2 + struct.unpack_from(">H", data, place + 2)[0]
+        if marker not in _TEXT_SEGMENTS:
+            kept.append(data[place:end])
+        place = end
+    return b"".join([*kept, data[place:]])
 
 
 def _read_png(data: bytes, damaged: RejectReason) -> Header:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import html
 import io
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path, PurePosixPath
@@ -22,9 +24,10 @@ from segdata.catalog.workspace import Workspace
 from segdata.errors import StorageError
 from segdata.export.repair import file_name_of
 from segdata.predict.photos import SUFFIXES
-from segdata.storage.files import atomic_write, sha256_of
+from segdata.storage.files import atomic_write
 
 _TEXTS = (".md", ".json", ".csv", ".txt", ".log")  # not model.toml: a version's id is a hash of it
+_PIECE_BYTES, _OVERLAP_BYTES = 1 << 24, 1 << 14  # an id's longest spelling is shorter than the overlap; both are even
 _HASHES = ("image_sha256", "alpha_sha256")
 
 
@@ -118,7 +121,7 @@ def files_that_name(
         place = os.fsencode(file.relative_to(workspace.root))
         if mentions.are_in(place) or exported.are_in(place):
             return True
-        return (file.stem in photos and file.suffix.lower() in SUFFIXES) or _names_one(file, mentions, traces.hashes)
+        return _may_show(file, photos) or _names_one(file, mentions, traces.hashes)
 
     apart = {path.resolve() for path in (*sources, workspace.catalog.root / "tables")}
     return [file for file in _files_under(workspace.root, apart) if counts(file)]
@@ -178,6 +181,15 @@ def _files_under(folder: Path, apart: Set[Path]) -> Iterator[Path]:
             yield path
 
 
+def _may_show(file: Path, photos: Set[str]) -> bool:
+    """Whether `segdata predict` gives a file that name for one of the photos, or for a group of several."""
+    stem, number = file.stem, re.compile(r"-\d+$")
+    if file.suffix.lower() not in SUFFIXES:
+        return False
+    names = {stem, Path(stem).stem, number.sub("", stem), Path(number.sub("", stem)).stem}
+    return stem == "group" or bool(names & photos)
+
+
 def _names_one(file: Path, mentions: Mentions, hashes: Set[str]) -> bool:
     """Whether a file's content names a sample, or is one of its files, whose SHA-256 are given."""
     try:
@@ -185,12 +197,30 @@ def _names_one(file: Path, mentions: Mentions, hashes: Set[str]) -> bool:
             columns = pq.read_table(file).columns
             texts = ("\n".join(map(str, column.to_pylist())) for column in columns if not _is_number(column.type))
             return any(mentions.are_in(text.encode("utf-8", "surrogateescape")) for text in texts)
-        data = file.read_bytes()
-        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as Excel writes "Unicode text"
-            return mentions.are_in(data.decode("utf-16", "replace").encode("utf-8", "replace"))
-        return sha256_of(data) in hashes or mentions.are_in(data)
+        return _content_names_one(file, mentions, hashes)
     except (OSError, pa.ArrowInvalid):
         return False
+    except MemoryError:  # a table that can't be unpacked whole may name it
+        return True
+
+
+def _content_names_one(file: Path, mentions: Mentions, hashes: Set[str]) -> bool:
+    """The same, piece by piece: a file in the workspace may be larger than the memory."""
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        head = opened.read(2)
+        # as Excel writes "Unicode text"
+        encoding = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}.get(head)
+        opened.seek(0)
+        before = b""
+        while piece := opened.read(_PIECE_BYTES):
+            digest.update(piece)
+            data = before + piece
+            text = data if encoding is None else data.decode(encoding, "replace").encode("utf-8", "replace")
+            if mentions.are_in(text):
+                return True
+            before = data[-_OVERLAP_BYTES:]
+    return digest.hexdigest() in hashes
 
 
 def _is_number(kind: pa.DataType) -> bool:

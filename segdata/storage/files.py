@@ -16,16 +16,22 @@ from segdata.errors import StorageError
 
 _NAME_ATTEMPTS = 100
 """Names to try for a temporary file."""
+_MOST_BYTES = 1 << 30  # of what comes from outside: a list of samples, a photo
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, most: int | None = _MOST_BYTES) -> bytes:
     """All bytes of a file.
+
+    Args:
+        path: of the file.
+        most: refuse a file of more bytes, since one that says it is larger would fill the memory; None for files that
+            segdata wrote itself, such as the state of a training.
 
     Raises:
         StorageError: It is not there, or can't be read; the message names it.
     """
     try:
-        return read_steady(path)[0]
+        return read_steady(path, most)[0]
     except OSError as error:
         raise StorageError(f"{path}: can't be read ({_reason(error)}); check that it exists and is readable") from error
 

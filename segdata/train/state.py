@@ -164,7 +164,7 @@ def _read(path: Path) -> dict[str, Any]:
 
     if not path.exists():
         raise CheckpointError(f"{path}: this checkpoint is missing")
-    data = read_bytes(path)
+    data = read_bytes(path, most=None)
     digest, payload = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
     if hashlib.sha256(payload).digest() != digest:
         raise CheckpointError(f"{path}: this checkpoint is damaged (its checksum differs)")

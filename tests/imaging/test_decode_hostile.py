@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from segdata.imaging.decode import MAX_PIXELS, DecodeError, decode_alpha, decode_image, read_alpha, read_image
+from segdata.imaging.headers import pixel_segments, read_header
 
 # Pillow warns of what is odd in a TIFF; ingest keeps that from stderr, and pytest would list it.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -349,6 +350,17 @@ def test_a_tiff_with_a_tile_much_larger_than_itself_takes_no_memory_for_it() -> 
     with pytest.raises(DecodeError, match=r"tiles of 30000x30000 pixels for a picture of 40") as told:
         decode_image(tiled(30000))
     assert told.value.reason == "too_large"
+
+
+def test_many_segments_of_text_never_reach_pillow_whose_time_grows_with_their_square() -> None:
+    file = io.BytesIO()
+    Pillow.fromarray(np.full((40, 30, 3), 90, np.uint8)).convert("CMYK").save(file, "JPEG")
+    plain = file.getvalue()
+    bomb = plain[:2] + b"\xff\xe1\x00\x09Exif\0\0A" * 5000 + plain[2:]
+    header, expected = (read_header(data, "unreadable_image") for data in (bomb, plain))
+    assert pixel_segments(header.pixels) == pixel_segments(expected.pixels)
+    assert len(pixel_segments(header.pixels)) <= len(plain)
+    np.testing.assert_array_equal(decode_image(bomb), decode_image(plain))
 
 
 @pytest.mark.parametrize("read", [read_image, read_alpha])

@@ -26,7 +26,7 @@ from segdata.catalog.tables import Catalog
 from segdata.catalog.training_sets import minable
 from segdata.errors import CatalogError, StorageError, UsageError
 from segdata.export.repair import file_name_of
-from segdata.pipeline import commands
+from segdata.pipeline import commands, forgotten_files
 from segdata.pipeline.forgetting import forget, shown
 from segdata.pipeline.session import Session, open_session
 from segdata.storage.files import atomic_write
@@ -419,6 +419,28 @@ def test_composites_of_a_fuse_that_was_cut_off_are_removed_although_no_row_names
     assert not any(file.exists() for file in stray)
 
 
+def test_what_killed_commands_left_half_written_goes_too(session: Session) -> None:
+    catalog = session.workspace.catalog
+    staged = [catalog.path("appearances") / "part-0.parquet#1", catalog.path("samples") / "_delta_log" / "1.json#2"]
+    label = folder_of(catalog) / f"{'5c' * 32}.png"  # written before the index that would name it
+    for file in (*staged, label):
+        atomic_write(file, b"of whoever was photographed")
+    forget(session, [VICTIM], yes=True)
+    assert not any(file.exists() for file in (*staged, label))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_file_is_searched_piece_by_piece(session: Session, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    monkeypatch.setattr(forgotten_files, "_PIECE_BYTES", 64)
+    monkeypatch.setattr(forgotten_files, "_OVERLAP_BYTES", 2 * len(VICTIM) + 4)
+    for shift in range(0, 64, 7):
+        atomic_write(session.workspace.root / f"{shift}.txt", f"{' ' * shift}{VICTIM} {'x' * 200}".encode(encoding))
+    photo = session.workspace.resolve(row_of(session, VICTIM)["image_uri"]).read_bytes()
+    atomic_write(session.workspace.root / "photo.bin", photo)
+    named = forget(session, [VICTIM], yes=True).result["remains"]["files"]
+    assert sorted(named) == sorted([*(f"{shift}.txt" for shift in range(0, 64, 7)), "photo.bin"])
+
+
 def test_a_copy_whose_file_is_gone_is_named_too(session: Session) -> None:
     catalog, row = session.workspace.catalog, row_of(session, VICTIM)
     earlier = {**row, "sample_id": "portrait2000/training/anna", "status": "gone", "path": "training/anna.png"}
@@ -451,12 +473,12 @@ def test_files_that_the_user_exported_into_the_workspace_are_named(session: Sess
     pq.write_table(pa.table({"sha256": [row["image_sha256"]]}), root / "export" / "all.parquet")
     atomic_write(root / "export" / "sheet.txt", f"a\t{VICTIM}\r\n".encode("utf-16"))
     photo = (root / row["image_uri"]).read_bytes()
-    for file in ("export/a.png", f"masks/{VICTIM}.png", "predicted/00001.png", "predicted/00002.png"):
+    predicted = [f"predicted/{name}.png" for name in ("00001", "00001.jpg", "00001.jpg-2", "group")]
+    for file in ("export/a.png", f"masks/{VICTIM}.png", *predicted, "predicted/00002.png"):
         atomic_write(root / file, photo if file == "export/a.png" else b"a mask")
     result = forget(session, [VICTIM], yes=True).result
     named = ["export/a.png", "export/all.parquet", "export/list.csv", "export/sheet.txt"]
-    named += [f"masks/{VICTIM}.png", "predicted/00001.png"]
-    assert result["remains"]["files"] == named
+    assert result["remains"]["files"] == sorted([*named, f"masks/{VICTIM}.png", *predicted])
     assert "  export/list.csv, which names or may show it; segdata leaves this file to you" in shown(result)
 
 

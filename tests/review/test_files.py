@@ -119,3 +119,10 @@ def test_half_a_character_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_csv_that_can_not_be_read_is_refused_with_a_message(tmp_path: Path, text: str) -> None:
     with pytest.raises(DataError, match=r"v\.csv: \w"):
         read_verdicts(written(tmp_path, text), "kim", set())
+
+
+def test_a_file_that_says_it_is_huge_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "verdicts.json").open("wb") as file:
+        file.truncate(12 << 30)  # sparse: it takes no room on the disk
+    with pytest.raises(DataError, match=r"verdicts\.json: can't be read .*at most 1,073,741,824"):
+        read_verdicts(tmp_path / "verdicts.json", "kim", [])
