@@ -11,7 +11,7 @@ import typer
 from segdata.cli.execute import execute
 from segdata.cli.options import AsOfOption, Common
 from segdata.cli.printing import say, say_histogram, say_table
-from segdata.cli.showing import say_moment, show_ablation, show_run, show_trained
+from segdata.cli.showing import say_moment, show_ablation, show_run, show_sets, show_trained
 from segdata.errors import SourceError, UsageError
 
 _COUNTS = ("found", "added", "changed", "unchanged", "gone", "rejected")
@@ -65,7 +65,7 @@ def show_ingest(result: Mapping[str, Any]) -> None:
         return
     say_table(("source", *_COUNTS), [(name, *(source[key] for key in _COUNTS)) for name, source in sources.items()])
     for name, source in sources.items():
-        _show_sets(name, source["sets"])
+        show_sets(name, source["sets"])
         if source["renamed"]:
             say(f"  {name} renamed: {source['renamed']}, known by the bytes; scores and verdicts stay")
         if source["filtered"]:
@@ -76,20 +76,6 @@ def show_ingest(result: Mapping[str, Any]) -> None:
     if result["rejects"]:
         say("  rejected: " + ", ".join(f"{count} {why}" for why, count in sorted(result["rejects"].items())))
         say('  which: segdata query "SELECT dataset, path, reason, detail FROM rejects"')
-
-
-def _show_sets(name: str, sets: Mapping[str, Mapping[str, Any]]) -> None:
-    """What a person should know about the sets of a source: skipped, or of another size than the published one."""
-    differing = []
-    for set_name, counts in sets.items():
-        if counts["skipped"]:
-            say(f"  {name}: {set_name} skipped: {counts['skipped']}")
-        elif counts["published"] not in (None, counts["photos"]):
-            differing.append(f"{set_name} has {counts['photos']:,} photos instead of {counts['published']:,}")
-        if counts["remark"]:
-            say(f"  {name}: {set_name}: {counts['remark']}")
-    if differing:
-        say(f"  {name} differs from what is published: {', '.join(differing)}")
 
 
 def _show_mended(result: Mapping[str, Any]) -> None:

@@ -11,9 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
+from segdata.catalog.tables import Catalog
+from segdata.catalog.workspace import RunContext, Workspace
+from segdata.cli.showing import show_run
 from segdata.cli.working import show_ingest
 from segdata.ingest.published import PUBLISHED, SetCounts, compare_with_published
 from segdata.ingest.readers import READERS
+from segdata.ingest.recipe import SourceRecipe
+from segdata.ingest.run import run
 from segdata.records import PhotoSet
 from tests.ingest.test_reader_contract import LAYOUTS, NAMES, build, read_all
 
@@ -75,6 +80,14 @@ def test_the_summary_mentions_skipped_sets_and_remarks(capsys: pytest.CaptureFix
     assert lines == ["coco: train2017 skipped: no photos in train2017/", "coco: mine: read by its names"]
 
 
+def test_the_summary_of_the_loop_mentions_them_too(capsys: pytest.CaptureFixture[str]) -> None:
+    sets = {"val2017": {"photos": 4952, "published": 5000, "skipped": None, "remark": None}}
+    ingested = {"sources": {"coco": {"sets": sets}}}
+    show_run({"ingest": ingested, "rounds": [], "stopped_because": "dry run"})
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == "  coco differs from what is published: val2017 has 4,952 photos instead of 5,000"
+
+
 def test_coco_as_it_is_downloaded(tmp_path: Path, segdata: Callable[..., Any]) -> None:
     """Both annotations of the official archive, and the photos of val2017."""
     root, workspace = tmp_path / "coco", tmp_path / "ws"
@@ -103,3 +116,11 @@ def test_coco_as_it_is_downloaded(tmp_path: Path, segdata: Callable[..., Any]) -
         },
         "val2017": {"photos": 1, "published": 5000, "skipped": None, "remark": None},
     }
+
+
+def test_a_report_of_a_set_is_none_of_the_photos_that_a_limit_allows(tmp_path: Path) -> None:
+    build(tmp_path / "tree", LAYOUTS["coco"], NAMES)
+    context = RunContext(Workspace(tmp_path, Catalog(tmp_path / "catalog")), "run", limit=2)
+    counts = run(context, [SourceRecipe(name="coco", root="tree")]).sources["coco"]
+    assert counts.added == 2
+    assert counts.sets == {"val2017": SetCounts(len(NAMES), 5000)}
