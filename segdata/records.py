@@ -134,6 +134,24 @@ class Filtered:
             object.__setattr__(self, "path", printable(self.path))
 
 
+class PhotoSet(NamedTuple):
+    """What a reader found of one set of a source, such as val2017 or training.
+
+    Attributes:
+        dataset: the source's name in the recipe.
+        name: of the set.
+        photos: how many of its photos are there.
+        skipped: why the set is left out; None if it is not.
+        remark: what a person should know about how it was read.
+    """
+
+    dataset: str
+    name: str
+    photos: int
+    skipped: str | None = None
+    remark: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a stage is: what the command line draws as a bar with rate and time left.

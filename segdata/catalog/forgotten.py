@@ -26,6 +26,7 @@ from segdata.catalog.mentions import continues_name, map_strings
 from segdata.catalog.workspace import Workspace
 from segdata.errors import CatalogError, DataError, StorageError
 from segdata.storage.files import read_bytes, sync_folder
+from segdata.storage.text import decode_text
 
 KEY_FILE = "forgotten.key"
 """The key's file in the workspace: 64 hexadecimal digits, for its owner alone."""
@@ -231,7 +232,7 @@ def _write_key(path: Path) -> None:
 
 
 def _read_key(path: Path) -> bytes:
-    text = read_bytes(path).decode("ascii", "replace").strip()
+    text = decode_text(read_bytes(path), errors="replace").strip()
     if not re.fullmatch(rf"[0-9a-f]{{{2 * _KEY_BYTES}}}", text):
         raise StorageError(f"{path}: it is no key of segdata: {2 * _KEY_BYTES} hexadecimal digits are expected")
     return bytes.fromhex(text)

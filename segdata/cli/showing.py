@@ -83,8 +83,24 @@ def show_evidence(result: Mapping[str, Any]) -> None:
     say(result["claim"])
 
 
+def show_sets(name: str, sets: Mapping[str, Mapping[str, Any]]) -> None:
+    """What a person should know about the sets of a source: skipped, or of another size than the published one."""
+    differing = []
+    for set_name, counts in sets.items():
+        if counts["skipped"]:
+            say(f"  {name}: {set_name} skipped: {counts['skipped']}")
+        elif counts["published"] not in (None, counts["photos"]):
+            differing.append(f"{set_name} has {counts['photos']:,} photos instead of {counts['published']:,}")
+        if counts["remark"]:
+            say(f"  {name}: {set_name}: {counts['remark']}")
+    if differing:
+        say(f"  {name} differs from what is published: {', '.join(differing)}")
+
+
 def show_run(result: Mapping[str, Any]) -> None:
-    """The rounds, why it stopped, and where the page is; or the plan."""
+    """What ingest found of the sets, the rounds, why it stopped, and where the page is; or the plan."""
+    for name, source in result.get("ingest", {"sources": {}})["sources"].items():
+        show_sets(name, source["sets"])
     if "plan" in result:
         _show_plan(result)
         return

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from segdata.ingest.reading import Found, Picture, Tree, require_folders
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import Reject
+from segdata.records import PhotoSet, Reject
 
 LICENCE = "AISegment.com matting human datasets: research use"
 _CLIPS, _MATTES = "clip_img", "matting"
@@ -40,6 +40,7 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
             yield Reject(source.name, clip.path, "missing_alpha", "no matte of this batch, folder and name")
         else:
             yield tree.pair(clip, matte, kind="portrait", split="pool", alpha_channel=3, licence=LICENCE)
+    yield PhotoSet(source.name, _CLIPS, len(paired))
     for key, matte in mattes.items():
         if key not in paired:
             yield Reject(source.name, matte.path, "missing_image", "no image of this batch, folder and name")

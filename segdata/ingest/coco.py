@@ -3,162 +3,214 @@
     <root>/annotations/instances_val2017.json
     <root>/val2017/000000000139.jpg                 or <root>/images/val2017/
 
-Person-free means that no annotation, crowds included, is of a person. A photo without any annotation is *unknown*, and
-so not person-free; so is one with an annotation whose category can't be told. `file_name` is somebody's text: it is
-looked up among the files of the images' folder.
+Exports of annotation tools are read too: `segdata.ingest.coco_sets` says which, and `coco_names` how their `file_name`
+is looked up among the files of the photos' folder. A set without photos is skipped and reported.
+
+Person-free means that no annotation, crowds included, is of a person; `segdata.ingest.people` says which categories
+are. A photo without any annotation is *unknown*, and so not person-free; so is one with an annotation whose category
+can't be told.
 
 pycocotools reads a whole file or raises, and prints meanwhile; here an entry that is broken costs that entry alone.
 """
 
 from __future__ import annotations
 
-import json
-import posixpath
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from segdata.errors import SourceError
 from segdata.ingest.annotations.coco import entry_id
-from segdata.ingest.reading import Found, Picture, Tree, fault_of, read_list, require_folders
+from segdata.ingest.coco_annotations import Annotations, BackgroundTest, parse_annotations
+from segdata.ingest.coco_names import match_names
+from segdata.ingest.coco_sets import AnnotationFile, PhotoFolders, choose_sets
+from segdata.ingest.people import person_test, plain_name
+from segdata.ingest.reading import Found, Picture, Tree, read_list
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import HAS_PERSON, Filtered, Reject, printable
+from segdata.records import HAS_PERSON, Filtered, PhotoSet, Reject, printable
 
 LICENCE = "each photo its own Creative Commons licence"
-_PREFIX = "instances_"
-# Polygons are nine tenths of the file, and nobody here asks for them: they are dropped while it is parsed.
-_KEPT = frozenset(
-    {"images", "annotations", "categories", "licenses", "id", "image_id", "category_id", "file_name", "license"}
-    | {"name", "supercategory"}
-)
+_ANY_OBJECT = "its categories have no supercategories, so photos with any object are backgrounds"
+_MOST_SHOWN = 8
+# Worst first. Whatever other entries say of the same file, it is no background.
+_NEVER = (HAS_PERSON, "unknown_category", "ambiguous_id")
 
 
-@dataclass(frozen=True)
-class _Annotations:
-    """One file of annotations, indexed.
+class _Entry(NamedTuple):
+    """One photo that is listed in a file of annotations.
 
     Attributes:
-        images: the entries, as they are.
-        ids: how often each image id is given.
-        categories: category id -> (name, supercategory).
-        seen: image id -> the category ids annotated in it, None among them where one is missing.
-        licences: licence id -> its name.
+        path: of its file, under the root.
+        fault: the detail of a reject where its file_name can't be used; None if it can.
+        unwanted: why it is no background; None if it is one.
+        licence: of the photo.
     """
 
-    images: list[Any]
-    ids: Counter[Any]
-    categories: dict[Any, tuple[str, str]]
-    seen: dict[Any, set[Any]]
-    licences: dict[Any, str]
+    path: str
+    fault: str | None
+    unwanted: str | None
+    licence: str
+
+
+class _Set(NamedTuple):
+    """A set whose photos are there.
+
+    Attributes:
+        report: what the summary says about it.
+        entries: in the order of their ids.
+        files: of its folder, by their path under the root.
+        category_names: plain, of all its categories.
+    """
+
+    report: PhotoSet
+    entries: Sequence[_Entry]
+    files: Mapping[str, Picture]
+    category_names: frozenset[str]
 
 
 def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     """Find the backgrounds among the annotated photos.
 
     Raises:
-        SourceError: The root is missing, holds no annotations/instances_*.json or no images, or one can't be read.
+        SourceError: The root is missing, has no annotations or no photos of any set, or a file can't be read.
     """
-    require_folders(root, source.name, "annotations")
-    files = sorted((root / "annotations").glob(f"{_PREFIX}*.json"))
-    if not files:
-        raise SourceError(
-            f"source {source.name}: {root / 'annotations'}: no {_PREFIX}*.json; unpack the annotations there"
-        )
+    files = choose_sets(root, source)
     tree = Tree(root, source.name)
-    for file in files:
-        yield from _read_annotations(tree, root, file, source)
+    opened = _open_sets(root, source, files, PhotoFolders(root, tree, {file.set_name for file in files}))
+    sets = [one for one in opened if isinstance(one, _Set)]
+    _check_person_categories(source, sets)
+    never = _never_backgrounds(sets)
+    yield from (one for one in opened if isinstance(one, PhotoSet))
+    listed: set[str] = set()
+    for one in sets:
+        yield one.report
+        for entry in one.entries:
+            twice = entry.path in listed
+            listed.add(entry.path)
+            unwanted = "listed_twice" if twice else never.get(entry.path, entry.unwanted)
+            yield _judge(tree, entry._replace(unwanted=unwanted), one.files.get(entry.path), source.name)
     yield from tree.refused
 
 
-def _read_annotations(tree: Tree, root: Path, file: Path, source: SourceRecipe) -> Iterator[Found]:
-    name = file.stem.removeprefix(_PREFIX)
-    folder = next((place for place in (name, f"images/{name}") if (root / place).is_dir()), None)
-    if folder is None:
-        raise SourceError(f"source {source.name}: {root}: {file.name} is there, and its photos in {name}/ are not")
-    told = _load(root, file, source.name)
-    there = {picture.path: picture for picture in tree.pictures(folder, any_name=True)}
-    seen: set[str] = set()
-    for number, entry in sorted(enumerate(told.images), key=_by_id):
-        text = entry.get("file_name") if isinstance(entry, dict) else None
-        fault = fault_of(text) if isinstance(text, str) else "is missing"
-        where = f"{folder}/{text if isinstance(text, str) else f'entry {number}'}"
-        if fault:
-            yield Reject(source.name, where, "unsafe_path", f"file_name {repr(text)[:200]} {fault}")
-            continue
-        path = posixpath.normpath(f"{folder}/{text}")
-        unwanted = "listed_twice" if path in seen else _unwanted(told, entry, source.supercategories)
-        seen.add(path)
-        if unwanted:
-            yield Filtered(source.name, path, unwanted, there=path in there and not there[path].leads_out)
-        else:
-            yield _background(tree, there.get(path), path, source, told.licences.get(entry_id(entry, "license")))
-
-
-def _background(tree: Tree, picture: Picture | None, path: str, source: SourceRecipe, licence: str | None) -> Found:
+def _judge(tree: Tree, entry: _Entry, picture: Picture | None, dataset: str) -> Found:
+    if entry.fault is not None:
+        return Reject(dataset, entry.path, "unsafe_path", entry.fault)
+    if entry.unwanted is not None:
+        there = picture is not None and not picture.leads_out
+        return Filtered(dataset, entry.path, entry.unwanted, there=there)
     if picture is None:
-        return Reject(source.name, path, "missing_image", "annotated, and not there")
-    return tree.pair(picture, None, kind="background", split="none", licence=licence or LICENCE)
+        return Reject(dataset, entry.path, "missing_image", "annotated, and not there")
+    return tree.pair(picture, None, kind="background", split="none", licence=entry.licence)
 
 
-def _unwanted(told: _Annotations, entry: Mapping[str, Any], wanted: tuple[str, ...]) -> str | None:
-    """Why a photo is no background, if it is none."""
-    image_id = entry_id(entry, "id")
-    annotated = told.seen.get(image_id, set()) if image_id is not None else set()
-    categories = [told.categories[one] for one in annotated if one in told.categories]
-    if any(name.casefold() == "person" for name, _ in categories):
-        return HAS_PERSON
-    if not annotated:
-        return "no_annotations"
-    if len(categories) < len(annotated):
-        return "unknown_category"
-    if told.ids[image_id] > 1:
-        return "ambiguous_id"
-    if wanted and not any(supercategory in wanted for _, supercategory in categories):
-        return "other_supercategory"
-    return None
+def _never_backgrounds(sets: Sequence[_Set]) -> dict[str, str]:
+    """Path -> why the file is no background, whatever other entries say of it: one entry with a person decides."""
+    reasons: dict[str, str] = {}
+    for entry in (entry for one in sets for entry in one.entries):
+        if entry.unwanted in _NEVER:
+            reasons[entry.path] = min(reasons.get(entry.path, entry.unwanted), entry.unwanted, key=_NEVER.index)
+    return reasons
 
 
-def _load(root: Path, file: Path, dataset: str) -> _Annotations:
+def _check_person_categories(source: SourceRecipe, sets: Sequence[_Set]) -> None:
+    """Refuse the name of a category that no annotations have: a misspelt one would make people backgrounds.
+
+    Raises:
+        SourceError: The recipe names such a category.
+    """
+    names = frozenset[str]().union(*(one.category_names for one in sets))
+    for name in source.person_categories or ():
+        if plain_name(name) not in names:
+            there = ", ".join(printable(name) for name in sorted(names)[:_MOST_SHOWN])
+            raise SourceError(
+                f"source {source.name}: person_categories: no category is named {name!r}; the annotations have {there}"
+            )
+
+
+def _open_sets(
+    root: Path, source: SourceRecipe, files: Sequence[AnnotationFile], folders: PhotoFolders
+) -> list[_Set | PhotoSet]:
+    """The sets, or reports of those that are skipped for having no photos.
+
+    If no set has photos in a folder of its own, they may be listed by their paths from the root.
+
+    Raises:
+        SourceError: No set has photos, or a file can't be read.
+    """
+    opened = [_open_set(root, source, file, folders) for file in files]
+    if not any(isinstance(one, _Set) for one in opened):
+        skipped = [f"{one.name}: {one.skipped}" for one in opened if isinstance(one, PhotoSet)]
+        opened = [_open_set(root, source, file._replace(folders=(".",)), folders) for file in files]
+        if not any(isinstance(one, _Set) for one in opened):
+            raise SourceError(
+                f"source {source.name}: {root}: no set has photos. {'; '.join(skipped[:_MOST_SHOWN])}. Unpack the "
+                "photos of a set there"
+            )
+    return opened
+
+
+def _open_set(root: Path, source: SourceRecipe, file: AnnotationFile, folders: PhotoFolders) -> _Set | PhotoSet:
+    name = printable(file.set_name)
+    folder = next((folder for folder in file.folders if folders.files(folder)), None)
+    if folder is None:  # without reading the annotations: those of train2017 take half a minute
+        return PhotoSet(source.name, name, 0, f"no photos in {_either(file.folders)}")
+    files = folders.files(folder)
+    annotations = _load(root, file.path, source.name)
+    order = sorted(enumerate(annotations.images), key=_by_id)
+    entries = _list_entries(annotations, order, (file, folder, files), source)
+    photos = len({entry.path for entry in entries if entry.path in files})
+    if not photos:
+        return PhotoSet(source.name, name, 0, f"none of its {len(entries):,} photos is in {_either((folder,))}")
+    remark = None if not source.supercategories or annotations.have_supercategories else _ANY_OBJECT
+    return _Set(PhotoSet(source.name, name, photos, None, remark), entries, files, annotations.category_names)
+
+
+def _either(folders: Sequence[str]) -> str:
+    """The folders in words.
+
+    >>> _either(["a", "b", "c"]), _either(["."])
+    ('a/, b/ or c/', 'the root')
+    """
+    *others, last = [f"{printable(folder)}/" if folder != "." else "the root" for folder in folders]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _list_entries(
+    annotations: Annotations,
+    order: Sequence[tuple[int, Any]],
+    place: tuple[AnnotationFile, str, Mapping[str, Picture]],
+    source: SourceRecipe,
+) -> list[_Entry]:
+    """The entries of a set, with the file that each names and why it is no background."""
+    file, folder, files = place
+    names = [entry.get("file_name") if isinstance(entry, dict) else None for _, entry in order]
+    matches = match_names(names, folder, files.keys(), file.moved)
+    judge = BackgroundTest(annotations, source.supercategories, person_test(source.person_categories))
+    licence = LICENCE if file.published else ""
+    entries = []
+    for (number, entry), name, match in zip(order, names, matches, strict=True):
+        if match.fault is not None:
+            path = f"{folder}/{name if isinstance(name, str) else f'entry {number}'}"
+            entries.append(_Entry(path, f"file_name {repr(name)[:200]} {match.fault}", None, ""))
+            continue
+        own = annotations.licences.get(entry_id(entry, "license"))
+        entries.append(_Entry(match.path, None, judge.unwanted(entry), own or licence))
+    return entries
+
+
+def _load(root: Path, path: str, dataset: str) -> Annotations:
     """One file's annotations.
 
     Raises:
         SourceError: It is no JSON, not what COCO's files are, or a link that leaves the root.
     """
     try:
-        told = json.loads(read_list(root, f"annotations/{file.name}", dataset).decode("utf-8"), object_pairs_hook=_kept)
-        if not isinstance(told, dict):
-            raise TypeError("not an object")
-        images, annotations, categories = (told[key] for key in ("images", "annotations", "categories"))
-        if not (isinstance(images, list) and isinstance(annotations, list) and isinstance(categories, list)):
-            raise TypeError("images, annotations and categories should be lists")
+        return parse_annotations(read_list(root, path, dataset))
     except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
         raise SourceError(
-            f"source {dataset}: {file}: not COCO annotations ({type(error).__name__}: {error}); unpack them again"
+            f"source {dataset}: {root / path}: not COCO annotations ({type(error).__name__}: {error}); unpack "
+            "them again"
         ) from error
-    seen: dict[Any, set[Any]] = {}
-    for one in annotations:
-        if (image_id := entry_id(one, "image_id")) is not None:
-            seen.setdefault(image_id, set()).add(entry_id(one, "category_id"))
-    named: dict[Any, tuple[str, str]] = {}
-    for one in categories:
-        if (category_id := entry_id(one, "id")) is not None and named.get(category_id, ("",))[0] != "person":
-            named[category_id] = (str(one.get("name", "")), str(one.get("supercategory", "")))
-    licences = told.get("licenses")
-    return _Annotations(
-        images=images,
-        ids=Counter(entry_id(one, "id") for one in images),
-        categories=named,
-        seen=seen,
-        licences={entry_id(one, "id"): printable(str(one.get("name", ""))) for one in licences if isinstance(one, dict)}
-        if isinstance(licences, list)
-        else {},
-    )
-
-
-def _kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key: value for key, value in pairs if key in _KEPT}
 
 
 def _by_id(numbered: tuple[int, Any]) -> tuple[int, int | str, int]:

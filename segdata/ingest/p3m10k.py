@@ -19,7 +19,7 @@ from pathlib import Path
 
 from segdata.ingest.reading import Found, Tree, require_folders
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import Reject, Split
+from segdata.records import PhotoSet, Reject, Split
 
 LICENCE = "P3M-10k release agreement: non-commercial research"
 _PARTS: tuple[tuple[str, str, Split], ...] = (
@@ -50,6 +50,7 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
                 yield Reject(source.name, image.path, "missing_alpha", f"no {stem} in {masks}/")
             else:
                 yield tree.pair(image, matte, kind="portrait", split=split, licence=LICENCE)
+        yield PhotoSet(source.name, images.rpartition("/")[0], len(stems))
         for stem in sorted(mattes.keys() - stems):
             yield Reject(source.name, mattes[stem].path, "missing_image", f"no {stem} in {images}/")
     yield from tree.refused

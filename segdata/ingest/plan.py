@@ -17,7 +17,7 @@ from segdata.ingest.known import Before, Known, Named
 from segdata.ingest.measure import STAMP_COLUMNS, Reading
 from segdata.ingest.reading import Found
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import HAS_PERSON, Candidate, Filtered, Reject, Stamps
+from segdata.records import HAS_PERSON, Candidate, Filtered, PhotoSet, Reject, Stamps
 
 Row = dict[str, Any]
 
@@ -89,6 +89,7 @@ class IngestPlan:
             people, by path.
         left_out: how many others were left out by name, by reason.
         gone: ids of samples whose files are no longer found.
+        sets: what the reader reported about the sets of the source.
     """
 
     to_read: list[Candidate] = field(default_factory=list)
@@ -97,6 +98,7 @@ class IngestPlan:
     filtered: dict[str, Row] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     gone: list[str] = field(default_factory=list)
+    sets: list[PhotoSet] = field(default_factory=list)
 
 
 def plan_ingest(found: Iterable[Found], before: Before, rules: Rules) -> IngestPlan:
@@ -111,14 +113,10 @@ def plan_ingest(found: Iterable[Found], before: Before, rules: Rules) -> IngestP
     candidates: dict[str, Candidate] = {}
     people: list[Filtered] = []
     for one in found:
-        if not isinstance(one, Candidate) and rules.is_forgotten(one.dataset, one.path):
-            plan.left_out["forgotten"] += 1
-        elif isinstance(one, Filtered):
-            plan.left_out[one.reason] += 1
-            if one.reason == HAS_PERSON and one.there:
-                people.append(one)
-        elif isinstance(one, Reject):
-            plan.rejects[one.path] = refused_row(one)
+        if isinstance(one, PhotoSet):
+            plan.sets.append(one)
+        elif not isinstance(one, Candidate):
+            _set_aside(plan, one, people, rules)
         elif candidates.setdefault(one.sample_id, one) is not one:
             if rules.forgotten().has_sample(one.sample_id):
                 plan.left_out["forgotten"] += 1
@@ -133,6 +131,18 @@ def plan_ingest(found: Iterable[Found], before: Before, rules: Rules) -> IngestP
         present = (row.sample_id for row in before.samples.values() if row.status == "present")
         plan.gone = [sample_id for sample_id in present if sample_id not in candidates]
     return plan
+
+
+def _set_aside(plan: IngestPlan, one: Reject | Filtered, people: list[Filtered], rules: Rules) -> None:
+    """Count what is no candidate; photos of people that are there are added to `people`."""
+    if rules.is_forgotten(one.dataset, one.path):
+        plan.left_out["forgotten"] += 1
+    elif isinstance(one, Reject):
+        plan.rejects[one.path] = refused_row(one)
+    else:
+        plan.left_out[one.reason] += 1
+        if one.reason == HAS_PERSON and one.there:
+            people.append(one)
 
 
 def _collide(plan: IngestPlan, candidates: dict[str, Candidate], new: Candidate, known: Known | None) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from segdata.ingest.reading import Found, Tree, require_folders
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import Reject, Split
+from segdata.records import PhotoSet, Reject, Split
 
 LICENCE = "research use only"
 _SPLITS: dict[str, Split] = {"training": "train", "testing": "test"}
@@ -32,6 +32,7 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
         pictures = list(tree.pictures(folder))
         mattes = tree.by_stem(one for one in pictures if one.stem.endswith(_MATTE))
         images = [one for one in pictures if not one.stem.endswith(_MATTE)]
+        yield PhotoSet(source.name, folder, len(images))
         for image in images:
             matte = mattes.get(image.stem + _MATTE)
             if matte is None:

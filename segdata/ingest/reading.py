@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from segdata.errors import SourceError
-from segdata.records import Candidate, Filtered, Reject, is_text, printable
+from segdata.records import Candidate, Filtered, PhotoSet, Reject, is_text, printable
 from segdata.storage.root import LeavesRootError, Root
 
-Found: TypeAlias = Candidate | Reject | Filtered
+Found: TypeAlias = Candidate | Reject | Filtered | PhotoSet
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif"}

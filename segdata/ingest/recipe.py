@@ -23,7 +23,10 @@ class SourceRecipe(BaseModel):
         alpha_fit: what is done with an alpha of another size than its photo: reject it, or, if it has the same aspect,
             resize it.
         max_pixels: a picture whose header says more is rejected as a bomb.
+        sets: coco: the sets to read, such as val2017; all whose photos are there if not given.
         supercategories: coco: photos with an object of one of these; empty is any.
+        person_categories: coco: the names of the categories that are people; recognised by supercategory and by common
+            names if not given.
         images: folder: where the images lie, below the root.
         masks: folder: where their masks lie; empty for backgrounds, which have none.
         mask_suffix: folder: what a mask's name has after the image's, as in `_matte`.
@@ -41,7 +44,9 @@ class SourceRecipe(BaseModel):
     licence: str | None = None
     alpha_fit: AlphaFit = "reject"
     max_pixels: int = Field(default=MAX_PIXELS, ge=1)
+    sets: tuple[str, ...] | None = Field(default=None, min_length=1)
     supercategories: tuple[str, ...] = ("outdoor", "indoor")
+    person_categories: tuple[str, ...] | None = None
     images: str = "images"
     masks: str = "masks"
     mask_suffix: str = ""

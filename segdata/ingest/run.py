@@ -23,11 +23,12 @@ from segdata.engines.local import collecting_later, map_threads
 from segdata.ingest.known import Known, read_before
 from segdata.ingest.mended_labels import MendedLabels
 from segdata.ingest.plan import IngestPlan, Row, Rules, plan_ingest, refused_row
+from segdata.ingest.published import SetCounts, compare_with_published
 from segdata.ingest.readers import READERS
 from segdata.ingest.reading import Found
 from segdata.ingest.recipe import SourceRecipe
 from segdata.ingest.renames import Vanished
-from segdata.records import Candidate, Filtered, Progress, Reject
+from segdata.records import Candidate, Filtered, PhotoSet, Progress, Reject
 from segdata.storage.root import Root
 
 _SHARD = 2000
@@ -58,6 +59,7 @@ class SourceCounts:
         rejected: what can't become a sample.
         filtered: what is merely unwanted, by reason; not in `found`.
         decoded: file pairs that were read.
+        sets: the sets of the source by name, as far as its reader tells them apart.
     """
 
     found: int
@@ -69,6 +71,7 @@ class SourceCounts:
     rejected: int
     filtered: dict[str, int]
     decoded: int
+    sets: dict[str, SetCounts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,7 @@ class _Ingest:
             rejected=len(self.rejects),
             filtered=dict(filtered),
             decoded=counts["decoded"],
+            sets=compare_with_published(self._source.reader_name, plan.sets),
         )
 
     def _read(self, plan: IngestPlan) -> None:
@@ -324,13 +328,13 @@ def _namer(context: RunContext) -> Callable[[str], str]:
 
 
 def _limited(found: Iterator[Found], limit: int | None) -> Iterator[Found]:
-    """The first `limit` of what a reader found, not counting what is merely unwanted."""
+    """The first `limit` of what a reader found, not counting what is merely unwanted, and reports of sets."""
     if limit is None:
         yield from found
         return
     taken = 0
     for one in found:
-        taken += not isinstance(one, Filtered)
+        taken += not isinstance(one, Filtered | PhotoSet)
         if taken > limit:
             return
         yield one

@@ -21,7 +21,8 @@ from pathlib import Path
 from segdata.errors import SourceError
 from segdata.ingest.reading import Found, Tree, fault_of, read_list, require_folders
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import Filtered, Reject, Split
+from segdata.records import Filtered, PhotoSet, Reject, Split
+from segdata.storage.text import decode_text
 
 LICENCE = "PASCAL VOC: photos under Flickr's terms of use"
 PERSON = 15
@@ -39,6 +40,7 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     tree = Tree(root, source.name)
     maps = tree.by_stem(tree.pictures(_MAPS), len(_MAPS) + 1)
     images = tree.by_stem(tree.pictures(_IMAGES), len(_IMAGES) + 1)
+    yield PhotoSet(source.name, _MAPS, len(images.keys() & maps.keys()))
     splits = _listed(root, source.name) or dict.fromkeys(maps, "train")
     for name, split in sorted(splits.items()):
         image, label = images.get(name), maps.get(name)
@@ -69,7 +71,7 @@ def _listed(root: Path, dataset: str) -> dict[str, Split]:
     for name, split in _SPLITS.items():
         path = f"{_LISTS}/{name}.txt"
         try:
-            lines = read_list(root, path, dataset).decode("utf-8").splitlines()
+            lines = decode_text(read_list(root, path, dataset)).splitlines()
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:

@@ -15,6 +15,7 @@ from segdata.records import VERDICTS, is_text
 from segdata.spreadsheets import unguard_formulas
 from segdata.storage.files import read_bytes
 from segdata.storage.strict_json import parse_json
+from segdata.storage.text import decode_text
 
 FORMAT = "segdata verdicts 1"
 """What the JSON file says it is."""
@@ -34,7 +35,7 @@ def read_verdicts(path: Path, reviewer: str, names: Collection[str]) -> list[Jud
     Raises:
         DataError: The file is something else, or a row is wrong; the message says which and what.
     """
-    text = read_bytes(path).decode("utf-8-sig", errors="replace")
+    text = decode_text(read_bytes(path), errors="replace")
     is_csv = path.suffix.lower() == ".csv"
     rows = _csv_rows(text, path, names) if is_csv else _json_rows(text, path)
     return [_judgement(row, f"{path}: {'line' if is_csv else 'verdict'} {place}", reviewer) for place, row in rows]

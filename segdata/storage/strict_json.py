@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+from segdata.storage.text import decode_text
+
 
 def parse_json(text: str | bytes, non_finite: bool = False) -> object:
     """The value that a JSON document holds.
 
     Args:
-        text: the document; bytes are UTF-8, with or without a byte order mark.
+        text: the document; bytes are UTF-8, or what their byte-order mark says.
         non_finite: accept NaN and Infinity, which JSON does not have and Python writes.
 
     Raises:
@@ -21,11 +23,11 @@ def parse_json(text: str | bytes, non_finite: bool = False) -> object:
     {'a': [1]}
     """
     try:
-        document = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        document = decode_text(text) if isinstance(text, bytes) else text
         constant = None if non_finite else _refuse_constant
         value: object = json.loads(document, object_pairs_hook=_unique, parse_constant=constant)
     except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 at byte {error.start}") from error
+        raise ValueError(f"not {error.encoding.upper()} at byte {error.start}") from error
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     except MemoryError as error:

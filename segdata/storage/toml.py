@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from segdata.storage.files import read_steady
+from segdata.storage.text import decode_text
 
 _MOST_CHARACTERS = 1 << 20
 _DEEPEST = 32
@@ -28,7 +29,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         TomlError: The file is too large, or `parse_toml` refuses it.
         OSError: The file can't be read, or is no regular file: a pipe would be waited for without end.
-        UnicodeDecodeError: The file is not UTF-8.
+        UnicodeDecodeError: The file is neither UTF-8 nor what its byte-order mark says.
     """
     try:
         data, _ = read_steady(path, most=4 * _MOST_CHARACTERS)  # a character has at most four bytes
@@ -36,7 +37,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         if error.errno == errno.EFBIG:
             raise TomlError(f"more than {_MOST_CHARACTERS:,} characters") from error
         raise
-    return parse_toml(data.decode("utf-8").replace("\r\n", "\n"))
+    return parse_toml(decode_text(data).replace("\r\n", "\n"))
 
 
 def parse_toml(text: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from segdata.errors import SourceError
 from segdata.ingest.coco import read
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import Candidate, Filtered
+from segdata.records import Candidate, Filtered, PhotoSet
 from tests.fuzz.target import Target, check_message, check_text, scratch_folder
 
 _SOURCE = SourceRecipe(name="coco", root="coco")
@@ -23,6 +23,9 @@ def find_backgrounds(data: bytes) -> bool:
     backgrounds = 0
     try:
         for found in read(root, _SOURCE):
+            if isinstance(found, PhotoSet):
+                check_text(found.dataset, found.name, found.skipped or "", found.remark or "")
+                continue
             check_text(found.dataset, found.path)
             if isinstance(found, Candidate):
                 backgrounds += 1
@@ -70,7 +73,7 @@ def _seeds() -> Mapping[str, bytes]:
 JSON_TOKENS = (
     b"[[[[[[[[[[[[", b'{"a":{"a":', b"null", b"true", b"false", b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1",
     b"1e9", b"0.5", b"2147483648", b"9223372036854775808", b"\\ud800", b"\\udfff", b"\\u0000", b'""', b"[]", b"{}",
-    b"\xef\xbb\xbf", b"../", b"..",
+    b"\xef\xbb\xbf", b"../", b"..", b"\\\\",
 )  # fmt: skip
 
 TARGET = Target(

@@ -14,7 +14,7 @@ import pytest
 from segdata.errors import SourceError
 from segdata.ingest.coco import read
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import Candidate, Filtered, Reject
+from segdata.records import Candidate, Filtered, PhotoSet, Reject
 
 CATEGORIES = [
     {"id": 1, "name": "person", "supercategory": "person"},
@@ -36,10 +36,15 @@ def write(
 def told(root: Path) -> dict[str, str]:
     """Path -> what became of it."""
     answers = {}
-    for one in read(root.resolve(), SourceRecipe(name="coco", root=str(root))):
-        answers[one.path] = one.reason if isinstance(one, Reject | Filtered) else one.kind
-        assert isinstance(one, Candidate | Reject | Filtered)
+    for one in read_photos(root):
+        assert one.path not in answers or one == Filtered("coco", one.path, "listed_twice", there=True)
+        answers.setdefault(one.path, one.reason if isinstance(one, Reject | Filtered) else one.kind)
     return answers
+
+
+def read_photos(root: Path, **keys: Any) -> list[Candidate | Reject | Filtered]:
+    found = read(root.resolve(), SourceRecipe(name="coco", root=str(root), **keys))
+    return [one for one in found if not isinstance(one, PhotoSet)]
 
 
 def bench(*image_ids: Any) -> list[dict[str, Any]]:
@@ -65,8 +70,9 @@ def test_a_path_that_can_not_be_trusted_is_unsafe(tmp_path: Path, file_name: Any
 
 
 def test_a_very_long_name_below_the_limit_of_paths_is_merely_missing(tmp_path: Path) -> None:
-    write(tmp_path, [{"id": 1, "file_name": "x" * 300 + ".jpg"}], bench(1))
-    assert list(told(tmp_path).values()) == ["missing_image"]
+    images = [{"id": 1, "file_name": "x" * 300 + ".jpg"}, {"id": 2, "file_name": "a.jpg"}]
+    write(tmp_path, images, bench(1, 2), photos=("a.jpg",))
+    assert list(told(tmp_path).values()) == ["missing_image", "background"]
 
 
 def test_broken_entries_cost_nobody_else(tmp_path: Path) -> None:
@@ -96,14 +102,14 @@ def test_broken_entries_cost_nobody_else(tmp_path: Path) -> None:
 
 def test_two_photos_of_one_id_are_ambiguous_and_a_person_in_either_counts_for_both(tmp_path: Path) -> None:
     images = [{"id": n, "file_name": f"{name}.jpg"} for n, name in ((1, "a"), (1, "b"), (2, "c"), (2, "d"))]
-    write(tmp_path, images, [*bench(1, 2), {"image_id": 2, "category_id": 1}])
+    write(tmp_path, images, [*bench(1, 2), {"image_id": 2, "category_id": 1}], photos=("a.jpg",))
     assert list(told(tmp_path).values()) == ["ambiguous_id", "ambiguous_id", "has_person", "has_person"]
 
 
 def test_one_file_spelt_in_two_ways_is_listed_twice(tmp_path: Path) -> None:
     images = [{"id": 1, "file_name": "deep/a.jpg"}, {"id": 2, "file_name": "deep//./a.jpg"}]
     write(tmp_path, images, bench(1, 2), photos=("deep/a.jpg",))
-    found = list(read(tmp_path.resolve(), SourceRecipe(name="coco", root=str(tmp_path))))
+    found = read_photos(tmp_path)
     assert [type(one) for one in found] == [Candidate, Filtered]
 
 
@@ -148,6 +154,6 @@ def test_half_a_character_in_a_licence_is_escaped(tmp_path: Path) -> None:
     write(tmp_path, [{"id": 1, "file_name": "a.jpg", "license": 4}], bench(1), photos=("a.jpg",))
     file = tmp_path / "annotations" / "instances_val2017.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "licenses": [{"id": 4, "name": "CC \ud800"}]}))
-    (background,) = read(tmp_path.resolve(), SourceRecipe(name="coco", root=str(tmp_path)))
+    (background,) = read_photos(tmp_path)
     assert isinstance(background, Candidate)
     assert background.licence == "CC \\ud800"

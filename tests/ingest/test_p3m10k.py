@@ -13,7 +13,7 @@ import pytest
 from segdata.errors import SourceError
 from segdata.ingest.p3m10k import read
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import Candidate
+from segdata.records import Candidate, PhotoSet
 
 PARTS = {
     "train/blurred_image": "train",
@@ -38,7 +38,8 @@ def tree(tmp_path: Path) -> Path:
 
 
 def found(root: Path) -> list[Candidate]:
-    pairs = list(read(root, SourceRecipe(name="p3m10k", root=str(root))))
+    yielded = read(root, SourceRecipe(name="p3m10k", root=str(root)))
+    pairs = [one for one in yielded if not isinstance(one, PhotoSet)]
     assert all(isinstance(one, Candidate) for one in pairs)
     return [one for one in pairs if isinstance(one, Candidate)]
 

@@ -22,7 +22,7 @@ from segdata.ingest.readers import READERS
 from segdata.ingest.reading import Found, read_list
 from segdata.ingest.recipe import READER_NAMES, SourceRecipe
 from segdata.ingest.run import run
-from segdata.records import Candidate, Reject
+from segdata.records import Candidate, Filtered, PhotoSet, Reject
 from segdata.storage.root import Root
 
 
@@ -151,8 +151,13 @@ def tree(layout: Layout, tmp_path: Path) -> Path:
     return root.resolve()
 
 
-def read(reader: str, root: Path) -> Iterator[Found]:
+def read_all(reader: str, root: Path) -> Iterator[Found]:
     return READERS[reader](root, SourceRecipe(name="mine", reader=reader, root=str(root)))  # type: ignore[arg-type]  # names of readers
+
+
+def read(reader: str, root: Path) -> Iterator[Candidate | Reject | Filtered]:
+    """All that a reader yields about photos and labels."""
+    return (one for one in read_all(reader, root) if not isinstance(one, PhotoSet))
 
 
 def test_every_reader_is_tested_here() -> None:
