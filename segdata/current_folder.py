@@ -58,5 +58,8 @@ def _library_in(folder: Path) -> str | None:
         with os.scandir(folder) as entries:
             names = (entry.name for entry in entries)
             return next((name for name in names if _LIBRARY.fullmatch(name) or name in _FOLDERS_OF_LIBRARIES), None)
-    except OSError:  # it may not be listed
-        return None
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: this folder can't be listed ({error.strerror}), and PyTorch may load libraries from it; start "
+            "segdata in another folder"
+        ) from error

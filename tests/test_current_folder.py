@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from segdata.current_folder import refuse_code_in_current_folder
+from segdata.errors import UsageError
 from segdata.report.ablation_curves import Line, ablation_picture
 
 SCRIPT = "from segdata.cli.main import entry\nif __name__ == '__main__':\n    entry()\n"
@@ -83,6 +86,19 @@ def test_settings_of_numba_and_libraries_in_the_current_folder_are_refused(
     assert refused.returncode == 2, refused.stderr
     assert f"{stranger / planted}: " in json.loads(refused.stdout)["error"]["message"]
     assert sorted(path.name for path in stranger.iterdir() if path.suffix != ".py") == [planted]
+
+
+def test_a_folder_that_can_not_be_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    refuse_code_in_current_folder()
+    monkeypatch.setattr(os, "scandir", failing)
+    with pytest.raises(UsageError, match=r"this folder can't be listed \(Permission denied\)"):
+        refuse_code_in_current_folder()
+
+
+def failing(_folder: Path) -> None:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 @pytest.mark.parametrize("arguments", [["doctor"], ["draw", "data"]])

@@ -150,13 +150,13 @@ def _write_sample(context: RunContext, row: Row, out: Path, file_format: str) ->
     The folder goes to other people: nothing is copied but what was ingested and is a picture.
     """
     from segdata.imaging.encode import encode_png
-    from segdata.storage.files import atomic_write
+    from segdata.storage.files import atomic_write, checked_target
 
     data, kind = read_unchanged_image(context.workspace, row)
     alpha = read_unchanged_alpha(context.workspace, row)
     name, suffix = file_name_of(row["sample_id"]), Path(row["image_uri"]).suffix.lower()
     image = f"images/{name}{suffix if suffix in _SUFFIXES else f'.{kind.lower()}'}"
-    atomic_write(out / image, data)
+    atomic_write(checked_target(out, image), data)
     line = {
         "sample_id": row["sample_id"],
         "image": image,
@@ -164,7 +164,7 @@ def _write_sample(context: RunContext, row: Row, out: Path, file_format: str) ->
     }
     if file_format == "folder":
         line["mask"] = f"masks/{name}.png"
-        atomic_write(out / line["mask"], encode_png(alpha))
+        atomic_write(checked_target(out, line["mask"]), encode_png(alpha))
     return line, alpha >= LABEL_CUT
 
 

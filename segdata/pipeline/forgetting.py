@@ -99,7 +99,7 @@ def _plan_removal(workspace: Workspace, traces: Traces) -> tuple[dict[str, Any],
     others = workspace.catalog.read("samples", where="status <> 'forgotten' AND kind <> 'composite'")
     copies = [pair for pair in find_duplicates(workspace, table_of(present), others) if pair.other_id not in traces.ids]
     pages = pages_that_show(workspace, traces.ids)
-    pages += pictures_of_many(workspace, {row["split"] for row in traces.rows})
+    pages += pictures_of_many(workspace)
     trainings = interrupted_trainings(workspace, traces.ids)
     result = {
         "forgotten": sorted({row["sample_id"] for row in traces.rows} | set(traces.done)),

@@ -87,16 +87,13 @@ def pages_that_show(workspace: Workspace, ids: Set[str]) -> list[Path]:
     return pages
 
 
-def pictures_of_many(workspace: Workspace, splits: Set[str]) -> list[Path]:
+def pictures_of_many(workspace: Workspace) -> list[Path]:
     """What shows many samples and does not say which: sheets of composites and mined cases, TensorBoard's pictures.
 
-    Args:
-        workspace: whose reports.
-        splits: of the forgotten samples.
+    All of them, since a sample may have been in another split when they were drawn.
     """
-    sheets = sorted(workspace.reports.glob("*/composites.jpg")) if splits & {"train", "none"} else []
-    sheets += sorted(workspace.reports.glob("*/mined.png")) if splits & {"train", "pool"} else []
-    return [*sheets, *(sorted(workspace.reports.glob("tensorboard/*")) if splits & {"train", "val"} else [])]
+    patterns = ("*/composites.jpg", "*/mined.png", "tensorboard/*")
+    return [path for pattern in patterns for path in sorted(workspace.reports.glob(pattern))]
 
 
 def files_that_name(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.errors import UsageError
+from segdata.storage.files import checked_target
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -74,7 +75,7 @@ def name_outputs(photos: Sequence[Photo], out: Path, suffix: str) -> dict[Path, 
             place for place in _tries(photo.place, suffix, len(photos)) if place.as_posix().casefold() not in taken
         )
         taken.add(place.as_posix().casefold())
-        names[photo.path] = out / place
+        names[photo.path] = checked_target(out, place)
         if names[photo.path].resolve() in inputs:
             raise UsageError(f"predict: {names[photo.path]} is a photo and would be overwritten; give another --out")
     return names

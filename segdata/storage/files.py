@@ -161,6 +161,18 @@ def make_folder_beside(path: Path) -> Path:
     raise FileExistsError(errno.EEXIST, "no free name for a temporary folder")
 
 
+def checked_target(folder: Path, place: Path | str) -> Path:
+    """Where a file is to be written below a folder that the user named, and that may have been there before.
+
+    Raises:
+        StorageError: A link inside the folder leads out of it.
+    """
+    path = folder / place
+    if not path.parent.resolve().is_relative_to(folder.resolve()):
+        raise StorageError(f"{path}: a link in {folder} leads out of it; remove it, or write to another folder")
+    return path
+
+
 def sync_file(path: Path) -> None:
     """Make a file's bytes durable.
 

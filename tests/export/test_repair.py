@@ -22,6 +22,7 @@ from segdata.catalog.pixels import read_alpha_of
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace, open_workspace
+from segdata.errors import StorageError
 from segdata.export.repair import cvat_rle, run
 from segdata.ingest.annotations.cvat import read_cvat
 from segdata.ingest.annotations.images import draw_label
@@ -166,6 +167,15 @@ def test_a_picture_that_changed_or_became_a_link_to_another_is_not_copied(three:
     assert [name for name, _ in result.failed] == ["mine/images/0", "mine/images/1"]
     assert result.samples == 1
     assert private.read_bytes() not in [path.read_bytes() for path in (tmp_path / "out").rglob("*.png")]
+
+
+def test_nothing_is_written_through_a_link_in_the_target(three: RunContext, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "images").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="a link in .*out leads out of it"):
+        run(three, tmp_path / "out", "folder", None, "true")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_a_picture_with_the_name_of_a_page_leaves_under_that_of_a_picture(three: RunContext, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segdata.errors import UsageError
+from segdata.errors import StorageError, UsageError
 from segdata.predict.photos import Photo, check_free, find_photos, name_outputs
 
 
@@ -31,6 +31,13 @@ def named(paths: list[Path], out: Path) -> list[str]:
 def test_a_folder_keeps_its_folders(tmp_path: Path) -> None:
     touch(tmp_path / "in/b/x.jpg", tmp_path / "in/a/x.JPG", tmp_path / "in/c.webp", tmp_path / "in/notes.txt")
     assert named([tmp_path / "in"], tmp_path / "out") == ["a/x.png", "b/x.png", "c.png"]
+
+
+def test_no_result_lies_behind_a_link_that_leads_out_of_the_folder(tmp_path: Path) -> None:
+    touch(tmp_path / "in/a/x.jpg", tmp_path / "elsewhere/y.txt", tmp_path / "out/y.txt")
+    (tmp_path / "out/a").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="a link in .*out leads out of it"):
+        named([tmp_path / "in"], tmp_path / "out")
 
 
 def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
