@@ -114,7 +114,7 @@ def _ask_photos(context: RunContext, recipe: Recipe, backgrounds: pa.Table) -> T
 
 def photos_of_people(context: RunContext, recipe: Recipe) -> list[Path]:
     """Photos that sources left out because somebody is annotated in them, where the recipe still has the source."""
-    roots = {source.name: context.workspace.resolve(source.root).resolve() for source in recipe.sources}
+    roots = {source.name: source.folder(context.workspace.root).resolve() for source in recipe.sources}
     rows = context.catalog.read("filtered", ["dataset", "path"], f"reason = '{HAS_PERSON}'").to_pylist()
     files = ((roots[row["dataset"]], roots[row["dataset"]] / row["path"]) for row in rows if row["dataset"] in roots)
     return [path for root, path in files if path.resolve().is_relative_to(root)]

@@ -17,6 +17,7 @@ from segdata.pipeline.recipe import Recipe
 from segdata.pipeline.session import Record, Session
 from segdata.pipeline.training import Trained, train_version
 from segdata.records import is_text, printable
+from segdata.storage.expansion import ExpansionError, expand_path
 
 if TYPE_CHECKING:
     from segdata.predict.pictures import PictureOptions
@@ -194,13 +195,18 @@ def mine(session: Session, model: str | None = None, as_of: str | None = None) -
         context = record.context
         if moment is not None and model is None:
             context = context.reading(context.catalog.at({"models": moment.versions["models"]}))
-        row = find_model(context, model)
-        record.result = mine_with(record.context, session.recipe, row)
+        folder = model_folder(context, model)
+        record.result = mine_with(record.context, session.recipe, folder)
     return record
 
 
-def mine_with(context: RunContext, recipe: Recipe, model: dict[str, Any]) -> dict[str, Any]:
+def mine_with(context: RunContext, recipe: Recipe, folder: Path) -> dict[str, Any]:
     """Mine with one version, as part of a run.
+
+    Args:
+        context: of the run.
+        recipe: `[mine]`, and `[train]` for folds.
+        folder: of the version, in this workspace or not.
 
     Raises:
         UsageError: A second opinion is no version and no ONNX file.
@@ -209,7 +215,6 @@ def mine_with(context: RunContext, recipe: Recipe, model: dict[str, Any]) -> dic
     from segdata.mine.run import run as run_mine
     from segdata.pipeline.folds import fold_versions
 
-    folder = context.workspace.resolve(model["uri"])
     opinions = [opinion_of(context, wanted) for wanted in recipe.mine.second_opinions]
     eligible, skipped = minable(context.workspace, folder)
     folds = fold_versions(context, recipe, folder) if recipe.mine.folds else ()
@@ -224,7 +229,7 @@ def opinion_of(context: RunContext, wanted: str) -> Path:
     """
     if not wanted.endswith(".onnx"):
         return model_folder(context, wanted)
-    found = next((path for path in (Path(wanted), context.workspace.root / wanted) if path.is_file()), None)
+    found = next((path for path in _places_of(context, wanted) if path.is_file()), None)
     if found is None:
         raise UsageError(f"mine: second opinion {wanted}: no such file; give an ONNX file, or a version's id or name")
     return found
@@ -297,9 +302,22 @@ def model_folder(context: RunContext, wanted: str | None) -> Path:
         TooFewSamplesError: Nothing is trained yet.
         UsageError: No such version, or several.
     """
-    if wanted and (Path(wanted) / "model.toml").is_file():
-        return Path(wanted)
+    places = _places_of(context, wanted) if wanted else ()
+    if folder := next((place for place in places if (place / "model.toml").is_file()), None):
+        return folder
     return context.workspace.resolve(find_model(context, wanted)["uri"])
+
+
+def _places_of(context: RunContext, wanted: str) -> tuple[Path, ...]:
+    """Where the path of a model may lie, as somebody wrote it: under the current folder, or under the workspace.
+
+    Raises:
+        UsageError: It names a variable that is not set, or a user without a home folder.
+    """
+    try:
+        return expand_path(wanted, Path()), expand_path(wanted, context.workspace.root)
+    except ExpansionError as error:
+        raise UsageError(f"model {wanted}: {error}") from error
 
 
 def with_val_cut(context: RunContext, recipe: Recipe) -> RunContext:

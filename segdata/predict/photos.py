@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from segdata.errors import UsageError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+_MOST_NAME_BYTES = 255  # of ext4, APFS, NTFS and most others
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ def name_outputs(photos: Sequence[Photo], out: Path, suffix: str) -> dict[Path, 
     """Where the file made from each photo goes: under `out` as the photo under its folder, with another suffix.
 
     Of photos that would share a file, the second keeps its own suffix too (`x.jpg.png`), and further ones get a number.
-    Names that differ by case alone count as shared: on some disks they are.
+    Names that differ by case alone count as shared: on some disks they are. A name that would be longer than file
+    systems allow is cut before its suffix.
 
     Args:
         photos: in their order.
@@ -95,9 +99,21 @@ def _below(path: Path, out: Path) -> Iterator[Photo]:
 
 
 def _tries(place: Path, suffix: str, count: int) -> Iterator[Path]:
-    yield place.with_suffix(suffix)
-    yield place.with_name(place.name + suffix)
-    yield from (place.with_name(f"{place.name}-{number}{suffix}") for number in range(2, count + 2))
+    own = place.suffix
+    tails = (suffix, f"{own}{suffix}", *(f"{own}-{number}{suffix}" for number in range(2, count + 2)))
+    yield from (place.with_name(_joined(place.stem, tail)) for tail in tails)
+
+
+def _joined(stem: str, tail: str) -> str:
+    """A stem and what follows it, the stem cut so that the name has at most as many bytes as file systems allow.
+
+    >>> _joined("x" * 255, ".png") == "x" * 251 + ".png"
+    True
+    """
+    room_bytes = _MOST_NAME_BYTES - len(os.fsencode(tail))
+    while len(os.fsencode(stem)) > room_bytes:
+        stem = stem[:-1]  # whole characters: a cut through the bytes of one would leave a name that is not UTF-8
+    return stem + tail
 
 
 def _listed() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,22 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     touch(tmp_path / "notes.txt")
     with pytest.raises(UsageError, match=r"no photos in .*\.jpeg, \.jpg"):
         find_photos([tmp_path], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["c" * 251 + ".jpg", "c" * 251 + ".png", "C" * 251 + ".jpg", "c" * 250 + ".webp"],
+        ["人" * 83 + ".jpg", "人" * 83 + ".jpeg", "人" * 83 + ".png"],
+        ["é" * 125 + "x.png", "é" * 125 + "x.tif"],
+        ["x" * 255],
+    ],
+)
+def test_names_as_long_as_the_disk_allows_get_results_of_their_own(names: list[str], tmp_path: Path) -> None:
+    photos = [Photo(Path(f"in/{name}"), Path("sub") / name) for name in names]
+    files = name_outputs(photos, tmp_path, ".png")
+    assert len({file.name.casefold() for file in files.values()}) == len(names)
+    for name, file in zip(names, files.values(), strict=True):
+        assert len(os.fsencode(file.name)) <= 255
+        assert file.parent == tmp_path / "sub" and file.name.startswith(name[:70])
+        touch(file)
