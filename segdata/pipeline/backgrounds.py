@@ -17,7 +17,7 @@ import pyarrow as pa
 from segdata.catalog.licences import is_allowed, require_some
 from segdata.catalog.schemas import SCHEMAS
 from segdata.catalog.workspace import RunContext
-from segdata.errors import CheckpointError, TooFewSamplesError
+from segdata.errors import CheckpointError
 from segdata.pipeline.recipe import Recipe
 from segdata.records import HAS_PERSON
 
@@ -120,12 +120,24 @@ def photos_of_people(context: RunContext, recipe: Recipe) -> list[Path]:
     return [path for root, path in files if path.resolve().is_relative_to(root)]
 
 
+def has_backgrounds(context: RunContext) -> bool:
+    """Whether the catalog has any background that may be fused with, before anybody is asked."""
+    return bool(context.catalog.read("samples", ["sample_id"], _BACKGROUNDS).num_rows)
+
+
+def fusing_with(recipe: Recipe, backgrounds: pa.Table) -> Recipe:
+    """The recipe, with `train.fusion` none instead of online where there is no background to fuse with."""
+    if recipe.train.fusion != "online" or backgrounds.num_rows:
+        return recipe
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"fusion": "none"})})
+
+
 def training_backgrounds(
     context: RunContext, recipe: Recipe, start: Mapping[str, Any] | None
 ) -> tuple[pa.Table, Told | None]:
     """Those that a training draws, to fuse with or to show with nobody in them, and what the vetoes said about others.
 
-    Online fusion can't do without; `train.negatives` is left away where there are none.
+    Online fusion and `train.negatives` are left away where there are none; a warning says so.
 
     Args:
         context: of the run.
@@ -133,17 +145,17 @@ def training_backgrounds(
         start: the version that the training starts from, which is asked; None before the first training.
 
     Raises:
-        TooFewSamplesError: Online fusion, and no backgrounds, or none of an allowed licence.
+        TooFewSamplesError: Online fusion, and no background has an allowed licence.
     """
     online = recipe.train.fusion == "online"
     if not (online or recipe.train.negatives):
         return SCHEMAS["samples"].empty_table(), None
     backgrounds, veto = usable_backgrounds(context, recipe, start)
     if online and backgrounds.num_rows == 0:
-        raise TooFewSamplesError(
-            'train: train.fusion = "online" needs backgrounds and the catalog has none; run segdata ingest with a '
-            "source of backgrounds, or say --set train.fusion=none"
-        )
+        vetoed = len(veto["vetoed"]) if veto else 0
+        if vetoed:
+            _log.warning("train: the veto left out all %d backgrounds; training without fusion", vetoed)
+        return backgrounds, veto
     licences, allowed = backgrounds["licence"].to_pylist(), recipe.train.licences
     left = backgrounds.filter(pa.array([is_allowed(licence, allowed) for licence in licences], pa.bool_()))
     if online:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,8 @@ from segdata.catalog.training_sets import ever_trained_on, minable, training_set
 from segdata.catalog.workspace import RunContext
 from segdata.errors import SourceError, TooFewSamplesError, UsageError
 from segdata.ingest.recipe import SourceRecipe
-from segdata.pipeline.backgrounds import usable_backgrounds
+from segdata.pipeline.backgrounds import has_backgrounds, usable_backgrounds
+from segdata.pipeline.gaps import warn_of_gaps
 from segdata.pipeline.jobs import Plan, refuse_leaks
 from segdata.pipeline.recipe import Recipe
 from segdata.pipeline.session import Record, Session
@@ -171,7 +172,8 @@ def train_first(context: RunContext, recipe: Recipe, arm: str = "") -> tuple[Tra
     """
     context = with_val_cut(context, recipe)
     samples = training_set(context.workspace, (), recipe.train.fusion == "rendered", recipe.train.licences)
-    if recipe.train.fusion == "rendered" and "composite" not in samples.rows["kind"].to_pylist():
+    rendered = recipe.train.fusion == "rendered" and has_backgrounds(context)  # without any, there is nothing to fuse
+    if rendered and "composite" not in samples.rows["kind"].to_pylist():
         raise TooFewSamplesError(
             'train: train.fusion = "rendered" needs composites and the catalog has none; run: segdata fuse'
         )
@@ -196,6 +198,7 @@ def mine(session: Session, model: str | None = None, as_of: str | None = None) -
         if moment is not None and model is None:
             context = context.reading(context.catalog.at({"models": moment.versions["models"]}))
         folder = model_folder(context, model)
+        warn_of_gaps(context.catalog, "mine", ("test", "pool"))
         record.result = mine_with(record.context, session.recipe, folder)
     return record
 
@@ -308,14 +311,14 @@ def model_folder(context: RunContext, wanted: str | None) -> Path:
     return context.workspace.resolve(find_model(context, wanted)["uri"])
 
 
-def _places_of(context: RunContext, wanted: str) -> tuple[Path, ...]:
+def _places_of(context: RunContext, wanted: str) -> Iterator[Path]:
     """Where the path of a model may lie, as somebody wrote it: under the current folder, or under the workspace.
 
     Raises:
         UsageError: It names a variable that is not set, or a user without a home folder.
     """
     try:
-        return expand_path(wanted, Path()), expand_path(wanted, context.workspace.root)
+        yield from (expand_path(wanted, folder) for folder in (Path(), context.workspace.root))
     except ExpansionError as error:
         raise UsageError(f"model {wanted}: {error}") from error
 
