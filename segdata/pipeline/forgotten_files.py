@@ -20,7 +20,7 @@ from segdata.catalog.training_sets import SAMPLE_FILES
 from segdata.catalog.workspace import Workspace
 from segdata.errors import StorageError
 from segdata.export.repair import file_name_of
-from segdata.predict.photos import SUFFIXES
+from segdata.imaging.formats import IMAGE_SUFFIXES
 from segdata.storage.files import atomic_write, sha256_of
 
 _TEXTS = (".md", ".json", ".csv", ".txt", ".log")  # not model.toml: a version's id is a hash of it
@@ -114,7 +114,9 @@ def files_that_name(
         place = os.fsencode(file.relative_to(workspace.root))
         if mentions.are_in(place) or exported.are_in(place):
             return True
-        return (file.stem in photos and file.suffix.lower() in SUFFIXES) or _names_one(file, mentions, traces.hashes)
+        return (file.stem in photos and file.suffix.lower() in IMAGE_SUFFIXES) or _names_one(
+            file, mentions, traces.hashes
+        )
 
     apart = {path.resolve() for path in (*sources, workspace.catalog.root / "tables")}
     return [file for file in _files_under(workspace.root, apart) if counts(file)]

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segdata.errors import UsageError
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+from segdata.imaging.formats import HEAD_BYTES, IMAGE_SUFFIXES, looks_like_photo
 
 _MOST_NAME_BYTES = 255  # of ext4, APFS, NTFS and most others
 
@@ -30,8 +29,8 @@ class Photo:
 def find_photos(paths: Sequence[Path], out: Path) -> list[Photo]:
     """The photos that paths mean, each once: files as given, folders with all below them, sorted.
 
-    Hidden files and folders are passed over, and so is `out` where it lies inside a folder that is read: what was
-    written by the last call is no photo.
+    In a folder a photo is what its name or its first bytes say is one. Hidden files and folders are passed over, and so
+    is `out` where it lies inside a folder that is read: what was written by the last call is no photo.
 
     Raises:
         UsageError: A path that is not there, or no photo at all.
@@ -94,8 +93,19 @@ def _below(path: Path, out: Path) -> Iterator[Photo]:
         place = file.relative_to(path)
         hidden = any(part.startswith(".") for part in place.parts)
         own = out != path.resolve() and file.resolve().is_relative_to(out)
-        if file.suffix.lower() in SUFFIXES and file.is_file() and not hidden and not own:
+        if file.is_file() and not hidden and not own and _is_photo(file):
             yield Photo(file, place)
+
+
+def _is_photo(file: Path) -> bool:
+    """By its name, or, where that ends in nothing known, by its first bytes."""
+    if file.suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    try:
+        with file.open("rb") as opened:
+            return looks_like_photo(opened.read(HEAD_BYTES))
+    except OSError:  # not readable, and its name does not say that it is a photo
+        return False
 
 
 def _tries(place: Path, suffix: str, count: int) -> Iterator[Path]:
@@ -117,4 +127,4 @@ def _joined(stem: str, tail: str) -> str:
 
 
 def _listed() -> str:
-    return ", ".join(sorted(SUFFIXES))
+    return ", ".join(sorted(IMAGE_SUFFIXES))

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.errors import UsageError
+from segdata.imaging.formats import IMAGE_SUFFIXES
+from segdata.ingest import reading
 from segdata.predict.photos import Photo, check_free, find_photos, name_outputs
 
 
@@ -32,6 +34,17 @@ def named(paths: list[Path], out: Path) -> list[str]:
 def test_a_folder_keeps_its_folders(tmp_path: Path) -> None:
     touch(tmp_path / "in/b/x.jpg", tmp_path / "in/a/x.JPG", tmp_path / "in/c.webp", tmp_path / "in/notes.txt")
     assert named([tmp_path / "in"], tmp_path / "out") == ["a/x.png", "b/x.png", "c.png"]
+
+
+def test_every_format_that_is_read_is_found_by_name_or_by_its_first_bytes(tmp_path: Path) -> None:
+    names = ["a.heic", "b.HEIF", "c.avif", "d.jfif", "e.gif", "f.jpe", "g.tiff"]
+    touch(*(tmp_path / "in" / name for name in names))
+    (tmp_path / "in/h").write_bytes(b"\xff\xd8\xff\xe0" + bytes(20))
+    (tmp_path / "in/i.jpg_large").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    (tmp_path / "in/j.dng").write_bytes(b"II*\0" + bytes(20))  # a raw photo, whose TIFF part is a thumbnail
+    touch(tmp_path / "in/k.txt")
+    assert places([tmp_path / "in"], tmp_path / "out") == [*names, "h", "i.jpg_large"]
+    assert IMAGE_SUFFIXES is reading.IMAGE_SUFFIXES
 
 
 def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
