@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from segdata.catalog.splits import unit_hash
 from segdata.catalog.workspace import Workspace
 
 Row = dict[str, Any]
+
+_log = logging.getLogger(__name__)
 
 SAMPLE_FILES = ("training.parquet", "backgrounds.parquet")
 """What a version's folder, and the state of an interrupted training, say about the samples that were seen."""
@@ -278,9 +281,10 @@ def minable(workspace: Workspace, folder: Path) -> tuple[pa.Table, int]:
     """The portraits of the pool that a version may be asked about, and how many it may not.
 
     Left out: what it was trained on (by id, by hash, by near-duplicate), near-duplicates of test and val, and what
-    a reviewer judged fine, wrongly labelled, or to be dropped.
+    a reviewer judged fine, wrongly labelled, or to be dropped. A version without `training.parquet`, such as a copy of
+    its weights and model.toml alone, is asked about the whole pool, and a warning says so.
     """
-    catalog, trained = workspace.catalog, trained_on(folder)
+    catalog, trained = workspace.catalog, _known_training(folder)
     pool = catalog.read("samples", where="kind = 'portrait' AND split = 'pool' AND status = 'present'")
     verdicts = newest_verdicts(catalog.read("verdicts").to_pylist())
     judged = [dict(zip(COLUMNS, key, strict=True)) for key, verdict in verdicts.items() if verdict in _NOT_HARD]
@@ -296,6 +300,18 @@ def minable(workspace: Workspace, folder: Path) -> tuple[pa.Table, int]:
     away = near_duplicates.leaked_ids([*copies, *leaks_into(workspace, left)])
     left = _without(left, left["sample_id"], pa.array(sorted(away), pa.string()))
     return left, pool.num_rows - left.num_rows
+
+
+def _known_training(folder: Path) -> pa.Table:
+    if (folder / "training.parquet").is_file():
+        return trained_on(folder)
+    _log.warning(
+        "%s: training.parquet is missing, so segdata can't leave out what this version was trained on; copy the whole "
+        "folder of the version",
+        folder,
+    )
+    columns = ("sample_id", "image_sha256", "alpha_sha256")
+    return SCHEMAS["samples"].empty_table().select(columns)
 
 
 def without_trained(workspace: Workspace, samples: pa.Table, trained: pa.Table) -> pa.Table:

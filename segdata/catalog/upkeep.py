@@ -181,7 +181,10 @@ def _sweep(context: RunContext, dead_after_hours: float) -> Iterator[str]:
 
 
 def unfinished_files(workspace: Workspace) -> Iterator[Path]:
-    """What a killed writer leaves: `<name>#<n>` of delta-rs, `.<name>.<random>.tmp` and `.<name>.<random>` of ours."""
+    """What a killed writer leaves: `<name>#<n>` of delta-rs, `.segdata.<random>.tmp` and `.segdata.<random>` of ours.
+
+    Earlier releases wrote the final name in the place of `segdata`.
+    """
     yield from (workspace.catalog.root / "tables").glob("*/*#*")
     yield from (workspace.catalog.root / "tables").glob("*/_delta_log/*#*")
     for folder in (workspace.catalog.files, workspace.reports, workspace.models):

@@ -69,6 +69,8 @@ def status(common: Common) -> None:
                 for row in found["runs"]
             ],
         )
+    for gap in found["missing"]:
+        say(f"no {gap['what'].replace('test', 'test split')}: {gap['consequence']}. {gap['remedy']}")
     say("next:")
     for command in found["next"]:
         say(f"  {command}")

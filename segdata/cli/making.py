@@ -22,6 +22,9 @@ def init(
     portrait2000: Annotated[str | None, typer.Option(metavar="ROOT", help="Holds training/ and testing/.")] = None,
     aisegment: Annotated[str | None, typer.Option(metavar="ROOT", help="Holds clip_img/ and matting/.")] = None,
     coco: Annotated[str | None, typer.Option(metavar="ROOT", help="Holds annotations/ and the images.")] = None,
+    images: Annotated[str | None, typer.Option(metavar="DIR", help="Your portraits; with --masks.")] = None,
+    masks: Annotated[str | None, typer.Option(metavar="DIR", help="Their masks, paired by name.")] = None,
+    backgrounds: Annotated[str | None, typer.Option(metavar="DIR", help="Your photos without a person.")] = None,
     template: Annotated[
         str, typer.Option(help="The recipe to begin with: portrait, demo, accurate or ablation.")
     ] = "portrait",
@@ -29,12 +32,14 @@ def init(
 ) -> None:
     """Make a workspace: a folder with recipes, model specs and room for the catalog.
 
-    Files that are there already are left alone. Example: segdata init work --portrait2000 /data/Portrait2000
+    Files that are there already are left alone. Example: segdata init work --images photos --masks masks
     """
+    from segdata.pipeline.init import OwnFolders
     from segdata.pipeline.init import init as make
 
     with Outcome(json_, "init"):
-        result = make(folder, {"portrait2000": portrait2000, "aisegment": aisegment, "coco": coco}, template)
+        roots = {"portrait2000": portrait2000, "aisegment": aisegment, "coco": coco}
+        result = make(folder, roots, template, OwnFolders(images, masks, backgrounds))
         if json_:
             print_json({"command": "init", "status": "done", **result.to_json()})
             return

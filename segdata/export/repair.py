@@ -26,11 +26,11 @@ from segdata.catalog.verdicts import of_reviewers
 from segdata.catalog.workspace import RunContext
 from segdata.errors import DataError, TooFewSamplesError, UsageError
 from segdata.imaging.arrays import Mask
+from segdata.imaging.formats import IMAGE_SUFFIXES
 from segdata.records import LABEL_CUT, REPAIR_FORMAT, REPAIR_MANIFEST, Progress
 
 Row = dict[str, Any]
 RepairFormat = Literal["folder", "coco", "cvat"]
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 """Names that a picture keeps; another name, such as `.html`, could make a program run it."""
 
 
@@ -155,7 +155,7 @@ def _write_sample(context: RunContext, row: Row, out: Path, file_format: str) ->
     data, kind = read_unchanged_image(context.workspace, row)
     alpha = read_unchanged_alpha(context.workspace, row)
     name, suffix = file_name_of(row["sample_id"]), Path(row["image_uri"]).suffix.lower()
-    image = f"images/{name}{suffix if suffix in _SUFFIXES else f'.{kind.lower()}'}"
+    image = f"images/{name}{suffix if suffix in IMAGE_SUFFIXES else f'.{kind.lower()}'}"
     atomic_write(checked_target(out, image), data)
     line = {
         "sample_id": row["sample_id"],

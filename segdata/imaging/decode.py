@@ -4,7 +4,7 @@
 
 libjpeg-turbo decodes JPEG, by way of simplejpeg, which unlike OpenCV says when the data are damaged, and never prints;
 `png` decodes plain PNG; Pillow decodes the rest, by the plugin of the format that the bytes have. EXIF orientation is
-applied to images and alphas alike, each by its own. Colour profiles are not: the numbers of the file are taken as sRGB.
+applied to images and alphas alike, each by its own. Colour profiles are applied to images alone, if they are not sRGB.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segdata.imaging.arrays import Alpha, Image, Luma
+from segdata.imaging.colour import is_srgb, picture_to_srgb, to_srgb
 from segdata.imaging.headers import DecodeError, Header, pixel_segments, read_header
 from segdata.imaging.label_maps import from_label_map, palette_alpha
 from segdata.imaging.orientation import orientation_in, upright
@@ -43,12 +44,13 @@ def decode_image(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
     """A photo's pixels, upright.
 
     Args:
-        data: a JPEG, PNG, WebP, BMP, TIFF or GIF file, whatever its name says; grey, palette, CMYK (as Adobe has it,
-            inverted) and 16 bit come out as RGB of 8 bit. Of a TIFF of several pages the first is taken.
+        data: a JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC or AVIF file, whatever its name says; grey, palette, CMYK (as
+            Adobe has it, inverted) and 16 bit come out as RGB of 8 bit. Of a TIFF of several pages the first is taken,
+            of a HEIC of several pictures the primary one.
         max_pixels: a header that says more is refused.
 
     Returns:
-        (H, W, 3) uint8 RGB; the orientation in EXIF is applied, transparency dropped.
+        (H, W, 3) uint8 sRGB; the file's orientation and colour profile are applied, transparency is dropped.
 
     Raises:
         DecodeError: empty_file, unsupported_format (also an animation), too_large or unreadable_image; and nothing
@@ -144,24 +146,29 @@ def _guarded(decode: Callable[[], NDArray[np.uint8]], damaged: RejectReason) -> 
 def _image(data: bytes, max_pixels: int) -> Image:
     header = _small_enough(read_header(data, "unreadable_image"), max_pixels)
     if header.format == "JPEG" and header.channels in (1, 3):
-        return upright(_jpeg(header, "RGB", "unreadable_image"), orientation_in(header.exif))
+        pixels = _jpeg(header, "RGB", "unreadable_image")
+        return upright(to_srgb(pixels, header.profile), orientation_in(header.exif))
     plain = decode_plain_png(header)
     if plain is not None and header.channels >= 3:
-        return upright(np.ascontiguousarray(plain[:, :, :3]), orientation_in(header.exif))
+        pixels = np.ascontiguousarray(plain[:, :, :3])
+        return upright(to_srgb(pixels, header.profile), orientation_in(header.exif))
     with _open(header, max_pixels, "unreadable_image") as picture:
         orientation = _orientation_of(picture, header)
         if picture.mode.startswith(("I", "F")):
             grey = _to_eight_bits(np.asarray(picture), "unreadable_image", binary=False)
             return upright(np.repeat(grey[:, :, None], 3, axis=2), orientation)
+        profile = header.profile or picture.info.get("icc_profile") or b""
         # by way of RGBA, since Pillow warns about some transparent palettes otherwise
-        coloured = picture.convert("RGBA") if picture.mode == "P" else picture
+        coloured = picture.convert("RGBA") if picture.mode == "P" else picture_to_srgb(picture, profile)
         pixels = np.array(coloured if coloured.mode == "RGB" else coloured.convert("RGB"))
+        if coloured is picture or picture.mode == "P":  # the profile was for other channels than those stored
+            pixels = to_srgb(pixels, profile)
     return upright(pixels, orientation)
 
 
 def _luma(data: bytes, max_pixels: int) -> Luma:
     header = _small_enough(read_header(data, "unreadable_image"), max_pixels)
-    if header.format == "JPEG" and header.channels in (1, 3):
+    if header.format == "JPEG" and header.channels in (1, 3) and is_srgb(header.profile):
         return upright(_jpeg(header, "GRAY", "unreadable_image")[:, :, 0], orientation_in(header.exif))
     grey: Luma = cv2.cvtColor(_image(data, max_pixels), cv2.COLOR_RGB2GRAY)
     return grey
@@ -252,7 +259,7 @@ def _open(header: Header, max_pixels: int, damaged: RejectReason) -> Pillow.Imag
     _small_enough(Header(header.format, width, height), max_pixels)
     if width * height == 0:
         raise DecodeError(damaged, f"its header says {width}x{height} pixels")
-    if header.format in ("GIF", "WEBP") and getattr(picture, "is_animated", False):
+    if header.format in ("GIF", "WEBP", "AVIF") and getattr(picture, "is_animated", False):
         raise DecodeError("unsupported_format", f"an animated {header.format}; keep one of its frames")
     if header.format == "TIFF":
         _check_strips(picture.tag_v2, len(header.pixels), damaged)
@@ -289,6 +296,10 @@ def _quieten() -> None:
 
 
 def _plugin(header: Header) -> Callable[[io.BytesIO], Any]:
+    if header.format == "HEIF":
+        return _heif_plugin()
+    if header.format == "AVIF":
+        return _avif_plugin()
     from PIL.BmpImagePlugin import BmpImageFile
     from PIL.GifImagePlugin import GifImageFile
     from PIL.JpegImagePlugin import JpegImageFile
@@ -307,9 +318,29 @@ def _plugin(header: Header) -> Callable[[io.BytesIO], Any]:
     return plugins[header.format]
 
 
+def _heif_plugin() -> Callable[[io.BytesIO], Any]:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise DecodeError("unsupported_format", "HEIC; to read it, run: pip install pillow-heif") from error
+    plugin: Callable[[io.BytesIO], Any] = HeifImageFile
+    return plugin
+
+
+def _avif_plugin() -> Callable[[io.BytesIO], Any]:
+    from PIL import features
+    from PIL.AvifImagePlugin import AvifImageFile
+
+    if not features.check("avif"):
+        raise DecodeError(
+            "unsupported_format", "AVIF, which this build of Pillow can't read; convert it to JPEG or PNG"
+        )
+    return AvifImageFile
+
+
 def _orientation_of(picture: Pillow.Image, header: Header) -> int:
-    """Of a loaded picture; Pillow turns a TIFF itself when it loads it."""
-    if header.format == "TIFF":
+    """Of a loaded picture; Pillow turns a TIFF itself when it loads it, and libheif a HEIC."""
+    if header.format in ("TIFF", "HEIF"):
         return 1
     return orientation_in(header.exif or picture.info.get("exif", b""))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from segdata.errors import PixelError
 from segdata.imaging.arrays import Alpha
+from segdata.imaging.distance import distance_inside
 from segdata.records import LABEL_CUT
 
 
@@ -57,7 +58,7 @@ def _inset(alpha: Alpha, inset_px: float) -> Alpha:
     """Move the contour inwards by the distance to it; the frame is no contour."""
     if inset_px == 0:
         return alpha.copy()
-    inside = cv2.distanceTransform((alpha >= LABEL_CUT).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    inside = distance_inside(alpha >= LABEL_CUT)
     # The first pixel inside lies half a pixel from the contour and gets distance 1; a pixel's alpha is the share of it
     # that is still inside, so that whole and broken insets alike move the contour by just their length.
     drawn_in: Alpha = cv2.addWeighted(inside, 255, inside, 0, -255 * inset_px, dtype=cv2.CV_8U)  # saturates, rounds

@@ -1,9 +1,10 @@
-"""From pixels to a file's bytes. Arrays are RGB; OpenCV's BGR stays in here and in `decode`."""
+"""From pixels to a file's bytes: sRGB, and tagged so where there is colour. OpenCV's BGR stays in here and `decode`."""
 
 from __future__ import annotations
 
 import struct
 import zlib
+from functools import cache
 
 import cv2
 import numpy as np
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from segdata.errors import PixelError
 from segdata.imaging.arrays import Image
+from segdata.imaging.colour import srgb_profile
 
 _METRES_PER_INCH = 0.0254
+_APP0_END = 20  # of a JPEG by OpenCV: SOI, then 18 bytes
 _IHDR_END = 33  # the signature's 8 bytes and the first chunk's 25
 
 
@@ -36,10 +39,9 @@ def encode_jpeg(image: Image, quality: int = 95, dpi: float | None = None) -> by
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]
     data = _encode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    if dpi is None:
-        return data
     # JFIF: SOI, APP0 with its length, "JFIF" and a zero, the version; then the unit (1 is inches) and both densities.
-    return data[:13] + struct.pack(">BHH", 1, round(dpi), round(dpi)) + data[18:]
+    density = data[13:18] if dpi is None else struct.pack(">BHH", 1, round(dpi), round(dpi))
+    return data[:13] + density + data[18:_APP0_END] + _jpeg_profile() + data[_APP0_END:]
 
 
 def encode_png(array: NDArray[np.uint8], dpi: float | None = None) -> bytes:
@@ -61,11 +63,33 @@ def encode_png(array: NDArray[np.uint8], dpi: float | None = None) -> bytes:
     elif channels == 4:
         array = cv2.cvtColor(array, cv2.COLOR_RGBA2BGRA)
     data = _encode(".png", array, [])
-    if dpi is None:
-        return data
-    a_metre = round(dpi / _METRES_PER_INCH)
-    chunk = b"pHYs" + struct.pack(">IIB", a_metre, a_metre, 1)
-    return data[:_IHDR_END] + struct.pack(">I", 9) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[_IHDR_END:]
+    chunks = b"" if channels == 1 else _png_profile()
+    if dpi is not None:
+        a_metre = round(dpi / _METRES_PER_INCH)
+        chunks += _chunk(b"pHYs", struct.pack(">IIB", a_metre, a_metre, 1))
+    return data[:_IHDR_END] + chunks + data[_IHDR_END:]
+
+
+def tag_png(data: bytes) -> bytes:
+    """A colour PNG that another library has written, tagged as sRGB."""
+    return data[:_IHDR_END] + _png_profile() + data[_IHDR_END:]
+
+
+@cache
+def _jpeg_profile() -> bytes:
+    """The segment APP2 with the profile of sRGB, the first of one."""
+    content = b"ICC_PROFILE\0\1\1" + srgb_profile()
+    return b"\xff\xe2" + struct.pack(">H", 2 + len(content)) + content
+
+
+@cache
+def _png_profile() -> bytes:
+    """The chunk iCCP with the profile of sRGB."""
+    return _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile(), 9))
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 def _encode(suffix: str, array: NDArray[np.uint8], options: list[int]) -> bytes:

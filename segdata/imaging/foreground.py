@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from segdata.errors import PixelError
 from segdata.imaging.arrays import Alpha, Image, Mask
+from segdata.imaging.distance import distance_inside
 from segdata.imaging.multilevel import estimate_foreground_multilevel
 from segdata.records import LABEL_CUT
 
@@ -72,7 +73,7 @@ def extend_foreground(image: Image, label: Alpha, alpha: Alpha, sure_px: float =
     """
     _check(image, label)
     _check(image, alpha)
-    inside = cv2.distanceTransform((label >= LABEL_CUT).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    inside = distance_inside(label >= LABEL_CUT)
     band: Mask = (alpha > 0) & (inside <= sure_px)
     if not band.any():
         return image.copy()

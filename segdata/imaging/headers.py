@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from segdata.imaging.boxes import BoxError, brand_of, largest_size
+from segdata.imaging.colour import MOST_PROFILE_BYTES
 from segdata.records import RejectReason
 
-Format = Literal["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"]
+Format = Literal["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF", "AVIF"]
 
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 _MAGIC: tuple[tuple[bytes, Format], ...] = (
@@ -28,9 +31,6 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"GIF89a", "GIF"),
 )
 _FOREIGN = (
-    (4, b"ftypavi", "AVIF"),
-    (4, b"ftyphe", "HEIC"),
-    (4, b"ftypm", "HEIC or video"),
     (4, b"ftyp", "video"),
     (4, b"jP  ", "JPEG 2000"),
     (0, b"\xff\x4f\xff", "JPEG 2000"),
@@ -48,6 +48,7 @@ _AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 _TEXT_SEGMENTS = frozenset({0xFE, *range(0xE1, 0xEE), 0xEF})  # comments, and APPn but for JFIF (0) and Adobe (14)
 _MOST_SCANS = 200  # encoders write about ten; each one is a pass over the whole picture, so thousands are an attack
+_ICC_HEAD = b"ICC_PROFILE\0"  # and a number and a count follow: a segment of JPEG has room for 64 kB only
 _PIXEL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 
@@ -75,6 +76,7 @@ class Header:
         channels: as stored, 0 where only a decoder can tell.
         bits: of a channel.
         exif: the EXIF block, empty if there is none or only a decoder finds it.
+        profile: the ICC profile, empty if there is none or only a decoder finds it.
         pixels: the file's bytes, or of a PNG the chunks that make its pixels: texts, profiles and times are left out,
             so that a bomb in them, or a fault that hurts nobody, reaches no decoder.
     """
@@ -86,6 +88,7 @@ class Header:
     bits: int = 8
     exif: bytes = b""
     pixels: bytes = b""
+    profile: bytes = b""
 
 
 def read_header(data: bytes, damaged: RejectReason) -> Header:
@@ -105,6 +108,8 @@ def read_header(data: bytes, damaged: RejectReason) -> Header:
         return _read_jpeg(data, damaged)
     if kind == "PNG":
         return _read_png(data, damaged)
+    if kind in ("HEIF", "AVIF"):
+        return _read_boxes(data, kind, damaged)
     width, height = _webp_size(data) if kind == "WEBP" else (0, 0)
     return Header(kind, width, height, pixels=data)
 
@@ -115,6 +120,8 @@ def _format_of(data: bytes, damaged: RejectReason) -> Format:
             return kind
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
+    if brand := brand_of(data):
+        return brand
     start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     foreign = next((name for offset, magic, name in _FOREIGN if data.startswith(magic, offset)), None)
     if foreign is None and start.startswith((b"<?xml", b"<svg", b"<!doctype svg", b"<!--")) and b"<svg" in start:
@@ -133,6 +140,7 @@ def _read_jpeg(data: bytes, damaged: RejectReason) -> Header:
     and each scan is followed to its end.
     """
     place, scans, exif = 2, 0, b""
+    profile: dict[bytes, bytes] = {}
     frame: tuple[int, int, int, int] | None = None
     while place + 4 <= len(data) or data[place : place + 2] == b"\xff\xd9":
         marker = data[place + 1]
@@ -147,12 +155,14 @@ def _read_jpeg(data: bytes, damaged: RejectReason) -> Header:
             bits, height, width, channels = frame
             if not (width and height):
                 raise DecodeError(damaged, f"its header says {width}x{height} pixels")
-            return Header("JPEG", width, height, channels, bits, exif, data)
+            return Header("JPEG", width, height, channels, bits, exif, data, _joined_profile(profile))
         end = place + 2 + struct.unpack_from(">H", data, place + 2)[0]
         if marker in _FRAMES and frame is None and place + 10 <= len(data):
             frame = struct.unpack_from(">BHHB", data, place + 4)
         elif marker == 0xE1 and data[place + 4 : place + 10] == b"Exif\0\0" and not exif:
             exif = data[place + 4 : end]
+        elif marker == 0xE2 and data.startswith(_ICC_HEAD, place + 4):
+            profile.setdefault(data[place + 16 : place + 18], data[place + 18 : end])
         elif marker == 0xDA:
             scans += 1
             found = _AFTER_SCAN.search(data, end)
@@ -183,7 +193,7 @@ def pixel_segments(data: bytes) -> bytes:
 
 def _read_png(data: bytes, damaged: RejectReason) -> Header:
     """Walk the chunks to IEND, and check the CRC of each that makes pixels."""
-    place, frames, exif = len(_PNG_HEAD), 1, b""
+    place, frames, exif, profile = len(_PNG_HEAD), 1, b"", b""
     kept = [_PNG_HEAD]
     view = memoryview(data)
     while place + 12 <= len(data):
@@ -199,12 +209,46 @@ def _read_png(data: bytes, damaged: RejectReason) -> Header:
             (frames,) = struct.unpack_from(">I", data, place + 8)
         elif name == b"eXIf":
             exif = data[place + 8 : end - 4]
+        elif name == b"iCCP":
+            profile = data[place + 8 : end - 4]
         if name == b"IEND":
             if frames > 1:
                 raise DecodeError("unsupported_format", f"an animated PNG of {frames} frames; keep one of them")
-            return _png_header(b"".join(kept), exif, damaged)
+            return replace(_png_header(b"".join(kept), exif, damaged), profile=_inflated_profile(profile))
         place = end
     raise DecodeError(damaged, "a truncated PNG file")
+
+
+def _read_boxes(data: bytes, kind: Format, damaged: RejectReason) -> Header:
+    name = "HEIC" if kind == "HEIF" else kind
+    try:
+        width, height = largest_size(data)
+    except BoxError as error:
+        told = f"{name}: {error}" if error.reason else f"a damaged {name} file: {error}"
+        raise DecodeError(error.reason or damaged, told) from error
+    return Header(kind, width, height, pixels=data)
+
+
+def _joined_profile(parts: Mapping[bytes, bytes]) -> bytes:
+    """The profile in a JPEG's segments, by number and count; empty if one is missing."""
+    if not parts:
+        return b""
+    count = next(iter(parts))[1:]
+    numbers = [bytes([number]) + count for number in range(1, count[0] + 1)] if count else []
+    return b"".join(parts[number] for number in numbers) if all(number in parts for number in numbers) else b""
+
+
+def _inflated_profile(chunk: bytes) -> bytes:
+    """The profile in a PNG's chunk iCCP: a name, a zero, the method 0, and what is deflated; empty if damaged."""
+    name, zero, deflated = chunk.partition(b"\0")
+    if not (name and zero and deflated[:1] == b"\0"):
+        return b""
+    inflate = zlib.decompressobj()
+    try:
+        profile = inflate.decompress(deflated[1:], MOST_PROFILE_BYTES + 1)
+    except zlib.error:
+        return b""
+    return profile if inflate.eof else b""
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

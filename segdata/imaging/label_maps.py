@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.imaging.arrays import Alpha
+from segdata.imaging.distance import distance_inside
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -41,11 +41,8 @@ def from_label_map(classes: NDArray[np.generic], person: int) -> Alpha:
     is_person = classes == person
     ignored = (classes == IGNORE) & ~is_person
     if ignored.any() and is_person.any():
-        # distanceTransform measures to the nearest zero; where there is none it says something huge.
-        to_person, to_other = (
-            cv2.distanceTransform(np.where(here, 0, 255).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-            for here in (is_person, ~is_person & ~ignored)
-        )
+        to_person = distance_inside(~is_person, "exact")
+        to_other = distance_inside(is_person | ignored, "exact")
         is_person = is_person | (ignored & (to_person < to_other))
     return np.where(is_person, np.uint8(255), np.uint8(0))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from segdata.compiled import ignore_numba_settings
 from segdata.errors import PixelError
 from segdata.imaging.arrays import Alpha, Image
+from segdata.imaging.distance import distance_inside
 from segdata.imaging.edge import feather
 from segdata.records import LABEL_CUT
 
@@ -66,8 +66,8 @@ def refine_edge(image: Image, label: Alpha, band_px: float, feather_px: float = 
 
 def _trimap(label: Alpha, band_px: float) -> NDArray[np.float64]:
     """1 for person, 0 for background, 0.5 within the band; where the frame cuts the subject there is no contour."""
-    inside = (label >= LABEL_CUT).view(np.uint8)
-    person, background = (cv2.distanceTransform(one, cv2.DIST_L2, cv2.DIST_MASK_5) for one in (inside, 1 - inside))
+    inside = label >= LABEL_CUT
+    person, background = distance_inside(inside), distance_inside(~inside)
     trimap: NDArray[np.float64] = np.full(label.shape, 0.5)
     trimap[person > band_px] = 1
     trimap[background > band_px] = 0

@@ -9,15 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from segdata.errors import SourceError
+from segdata.imaging.formats import IMAGE_SUFFIXES
 from segdata.records import Candidate, Filtered, PhotoSet, Reject, is_text, printable
 from segdata.storage.root import LeavesRootError, Root
 
 Found: TypeAlias = Candidate | Reject | Filtered | PhotoSet
-
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif"}
-)
-"""What is taken for a picture by its name; the decoder says of those that it can't read which they are."""
 
 _LONGEST = 4096  # what Linux takes
 

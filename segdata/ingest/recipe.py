@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from segdata.errors import SourceError
 from segdata.records import MAX_PIXELS, AlphaFit
+from segdata.storage.expansion import ExpansionError, expand_path
 
 READER_NAMES = ("portrait2000", "aisegment", "coco", "p3m10k", "voc", "folder")
 
@@ -17,7 +20,7 @@ class SourceRecipe(BaseModel):
     Attributes:
         name: begins the sample ids; the reader's name too, unless `reader` says otherwise.
         reader: one of `READER_NAMES`.
-        root: the tree's folder, relative to the workspace or absolute.
+        root: the tree's folder, relative to the workspace or absolute; `~` and `$VAR` are expanded.
         split: put all samples here, instead of where the reader puts them.
         licence: kept with each sample; the reader's own by default.
         alpha_fit: what is done with an alpha of another size than its photo: reject it, or, if it has the same aspect,
@@ -62,6 +65,17 @@ class SourceRecipe(BaseModel):
                 '(reader = "folder" takes images and masks paired by name)'
             )
         return self
+
+    def folder(self, workspace: Path) -> Path:
+        """The tree's folder: `root` expanded, and relative to the workspace.
+
+        Raises:
+            SourceError: `root` names a variable that is not set, or a user without a home folder.
+        """
+        try:
+            return expand_path(self.root, workspace)
+        except ExpansionError as error:
+            raise SourceError(f"source {self.name}: root {self.root}: {error}") from error
 
     @property
     def reader_name(self) -> str:

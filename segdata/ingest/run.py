@@ -139,7 +139,7 @@ class _Ingest:
     def __init__(self, context: RunContext, source: SourceRecipe, options: IngestOptions) -> None:
         self._context, self._source = context, source
         self._before = read_before(context, source.name)
-        self._root = context.workspace.resolve(source.root).resolve()
+        self._root = source.folder(context.workspace.root).resolve()
         self._labels = MendedLabels(context.catalog, self._before.samples, Root(self._root))
         complete = context.limit is None
         self._rules = Rules(source, _namer(context), options.verify, complete, lambda: self._forgotten)

@@ -15,6 +15,7 @@ from segdata.catalog.pixels import read_pair
 from segdata.catalog.workspace import RunContext
 from segdata.errors import CatalogError, PixelError, StorageError
 from segdata.imaging.arrays import Image
+from segdata.imaging.encode import encode_png
 from segdata.imaging.figures import LABEL_RGB, PREDICTION_RGB, disagreement, label_mask, over_tint, shrink
 from segdata.imaging.sheet import sheet
 from segdata.mine.judge import by_scorer
@@ -62,10 +63,7 @@ def draw_contact_sheet(context: RunContext, cases: Sequence[dict[str, Any]], tri
     title = f"{len(strips)} worst of {len(triaged)}: " + ", ".join(f"{n} {mode}" for mode, n in modes.most_common())
     page = np.vstack([_text(title, page.shape[1]), page])
     path = context.workspace.reports / context.run_id / NAME
-    written, data = cv2.imencode(".png", np.ascontiguousarray(page[..., ::-1]))
-    if not written:
-        raise StorageError(f"{path}: can't be encoded as PNG")
-    atomic_write(path, data.tobytes())
+    atomic_write(path, encode_png(page))
     return context.workspace.uri_of(path)
 
 

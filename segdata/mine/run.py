@@ -132,7 +132,8 @@ def run(
         left_out = f" ({skipped} were left out: trained on, leaks, or judged)" if skipped else ""
         raise TooFewSamplesError(
             f"mine: no samples to score{left_out}; "
-            "add a source whose split is pool to the recipe and run: segdata ingest"
+            "add a source whose split is pool to the recipe and run: segdata ingest; or look at the training samples: "
+            "segdata mine --folds 3"
         )
     options, catalog = scoring_options(recipe), context.catalog
     scorings = [score_samples(context, folder, rows, options, opener) for folder, rows in parts]

@@ -108,7 +108,7 @@ def _train_row(context: RunContext, recipe: Recipe, row: AblationRow, number: in
     assert first is not None
     if not (row.mined or row.control):
         return first.model
-    mined = mine_with(its_context, its_recipe, first.model)
+    mined = mine_with(its_context, its_recipe, its_context.workspace.resolve(first.model["uri"]))
     plan = replace(plan_retraining(its_context, its_recipe, first.model, mined["selection"]), arm=ARM)
     if row.control:
         eligible = eligible_for_control(its_context, its_recipe, plan)

@@ -17,7 +17,7 @@ import pyarrow as pa
 from segdata.catalog.licences import is_allowed, require_some
 from segdata.catalog.schemas import SCHEMAS
 from segdata.catalog.workspace import RunContext
-from segdata.errors import CheckpointError, TooFewSamplesError
+from segdata.errors import CheckpointError
 from segdata.pipeline.recipe import Recipe
 from segdata.records import HAS_PERSON
 
@@ -114,10 +114,22 @@ def _ask_photos(context: RunContext, recipe: Recipe, backgrounds: pa.Table) -> T
 
 def photos_of_people(context: RunContext, recipe: Recipe) -> list[Path]:
     """Photos that sources left out because somebody is annotated in them, where the recipe still has the source."""
-    roots = {source.name: context.workspace.resolve(source.root).resolve() for source in recipe.sources}
+    roots = {source.name: source.folder(context.workspace.root).resolve() for source in recipe.sources}
     rows = context.catalog.read("filtered", ["dataset", "path"], f"reason = '{HAS_PERSON}'").to_pylist()
     files = ((roots[row["dataset"]], roots[row["dataset"]] / row["path"]) for row in rows if row["dataset"] in roots)
     return [path for root, path in files if path.resolve().is_relative_to(root)]
+
+
+def has_backgrounds(context: RunContext) -> bool:
+    """Whether the catalog has any background that may be fused with, before anybody is asked."""
+    return bool(context.catalog.read("samples", ["sample_id"], _BACKGROUNDS).num_rows)
+
+
+def fusing_with(recipe: Recipe, backgrounds: pa.Table) -> Recipe:
+    """The recipe, with `train.fusion` none instead of online where there is no background to fuse with."""
+    if recipe.train.fusion != "online" or backgrounds.num_rows:
+        return recipe
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"fusion": "none"})})
 
 
 def training_backgrounds(
@@ -125,7 +137,7 @@ def training_backgrounds(
 ) -> tuple[pa.Table, Told | None]:
     """Those that a training draws, to fuse with or to show with nobody in them, and what the vetoes said about others.
 
-    Online fusion can't do without; `train.negatives` is left away where there are none.
+    Online fusion and `train.negatives` are left away where there are none; a warning says so.
 
     Args:
         context: of the run.
@@ -133,17 +145,17 @@ def training_backgrounds(
         start: the version that the training starts from, which is asked; None before the first training.
 
     Raises:
-        TooFewSamplesError: Online fusion, and no backgrounds, or none of an allowed licence.
+        TooFewSamplesError: Online fusion, and no background has an allowed licence.
     """
     online = recipe.train.fusion == "online"
     if not (online or recipe.train.negatives):
         return SCHEMAS["samples"].empty_table(), None
     backgrounds, veto = usable_backgrounds(context, recipe, start)
     if online and backgrounds.num_rows == 0:
-        raise TooFewSamplesError(
-            'train: train.fusion = "online" needs backgrounds and the catalog has none; run segdata ingest with a '
-            "source of backgrounds, or say --set train.fusion=none"
-        )
+        vetoed = len(veto["vetoed"]) if veto else 0
+        if vetoed:
+            _log.warning("train: the veto left out all %d backgrounds; training without fusion", vetoed)
+        return backgrounds, veto
     licences, allowed = backgrounds["licence"].to_pylist(), recipe.train.licences
     left = backgrounds.filter(pa.array([is_allowed(licence, allowed) for licence in licences], pa.bool_()))
     if online:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,14 @@ from segdata.catalog.training_sets import ever_trained_on, minable, training_set
 from segdata.catalog.workspace import RunContext
 from segdata.errors import SourceError, TooFewSamplesError, UsageError
 from segdata.ingest.recipe import SourceRecipe
-from segdata.pipeline.backgrounds import usable_backgrounds
+from segdata.pipeline.backgrounds import has_backgrounds, usable_backgrounds
+from segdata.pipeline.gaps import warn_of_gaps
 from segdata.pipeline.jobs import Plan, refuse_leaks
 from segdata.pipeline.recipe import Recipe
 from segdata.pipeline.session import Record, Session
 from segdata.pipeline.training import Trained, train_version
 from segdata.records import is_text, printable
+from segdata.storage.expansion import ExpansionError, expand_path
 
 if TYPE_CHECKING:
     from segdata.predict.pictures import PictureOptions
@@ -170,7 +172,8 @@ def train_first(context: RunContext, recipe: Recipe, arm: str = "") -> tuple[Tra
     """
     context = with_val_cut(context, recipe)
     samples = training_set(context.workspace, (), recipe.train.fusion == "rendered", recipe.train.licences)
-    if recipe.train.fusion == "rendered" and "composite" not in samples.rows["kind"].to_pylist():
+    rendered = recipe.train.fusion == "rendered" and has_backgrounds(context)  # without any, there is nothing to fuse
+    if rendered and "composite" not in samples.rows["kind"].to_pylist():
         raise TooFewSamplesError(
             'train: train.fusion = "rendered" needs composites and the catalog has none; run: segdata fuse'
         )
@@ -194,13 +197,19 @@ def mine(session: Session, model: str | None = None, as_of: str | None = None) -
         context = record.context
         if moment is not None and model is None:
             context = context.reading(context.catalog.at({"models": moment.versions["models"]}))
-        row = find_model(context, model)
-        record.result = mine_with(record.context, session.recipe, row)
+        folder = model_folder(context, model)
+        warn_of_gaps(context.catalog, "mine", ("test", "pool"))
+        record.result = mine_with(record.context, session.recipe, folder)
     return record
 
 
-def mine_with(context: RunContext, recipe: Recipe, model: dict[str, Any]) -> dict[str, Any]:
+def mine_with(context: RunContext, recipe: Recipe, folder: Path) -> dict[str, Any]:
     """Mine with one version, as part of a run.
+
+    Args:
+        context: of the run.
+        recipe: `[mine]`, and `[train]` for folds.
+        folder: of the version, in this workspace or not.
 
     Raises:
         UsageError: A second opinion is no version and no ONNX file.
@@ -209,7 +218,6 @@ def mine_with(context: RunContext, recipe: Recipe, model: dict[str, Any]) -> dic
     from segdata.mine.run import run as run_mine
     from segdata.pipeline.folds import fold_versions
 
-    folder = context.workspace.resolve(model["uri"])
     opinions = [opinion_of(context, wanted) for wanted in recipe.mine.second_opinions]
     eligible, skipped = minable(context.workspace, folder)
     folds = fold_versions(context, recipe, folder) if recipe.mine.folds else ()
@@ -224,7 +232,7 @@ def opinion_of(context: RunContext, wanted: str) -> Path:
     """
     if not wanted.endswith(".onnx"):
         return model_folder(context, wanted)
-    found = next((path for path in (Path(wanted), context.workspace.root / wanted) if path.is_file()), None)
+    found = next((path for path in _places_of(context, wanted) if path.is_file()), None)
     if found is None:
         raise UsageError(f"mine: second opinion {wanted}: no such file; give an ONNX file, or a version's id or name")
     return found
@@ -297,9 +305,22 @@ def model_folder(context: RunContext, wanted: str | None) -> Path:
         TooFewSamplesError: Nothing is trained yet.
         UsageError: No such version, or several.
     """
-    if wanted and (Path(wanted) / "model.toml").is_file():
-        return Path(wanted)
+    places = _places_of(context, wanted) if wanted else ()
+    if folder := next((place for place in places if (place / "model.toml").is_file()), None):
+        return folder
     return context.workspace.resolve(find_model(context, wanted)["uri"])
+
+
+def _places_of(context: RunContext, wanted: str) -> Iterator[Path]:
+    """Where the path of a model may lie, as somebody wrote it: under the current folder, or under the workspace.
+
+    Raises:
+        UsageError: It names a variable that is not set, or a user without a home folder.
+    """
+    try:
+        yield from (expand_path(wanted, folder) for folder in (Path(), context.workspace.root))
+    except ExpansionError as error:
+        raise UsageError(f"model {wanted}: {error}") from error
 
 
 def with_val_cut(context: RunContext, recipe: Recipe) -> RunContext:

@@ -65,10 +65,10 @@ def forget(session: Session, sample_ids: Sequence[str], yes: bool) -> Record:
         record.result, doomed = _plan_removal(workspace, traces)
         if not acting.dry_run:
             check_sample_files(workspace)
+            sources = [source.folder(workspace.root) for source in acting.recipe.sources]  # may refuse: before deleting
             pseudonyms = make_pseudonyms(workspace)
             record.journalled = _concealed_result(record.result, traces, pseudonyms)
             _forget(acting, traces, pseudonyms, record.run_id, doomed)
-            sources = [workspace.resolve(source.root) for source in acting.recipe.sources]
             named = files_that_name(workspace, traces, pseudonyms, sources)
             record.result["remains"]["files"] = [workspace.uri_of(file) for file in named]
             record.journalled = _concealed_result(record.result, traces, pseudonyms)

@@ -23,7 +23,7 @@ from segdata.catalog.training_sets import SAMPLE_FILES
 from segdata.catalog.workspace import Workspace
 from segdata.errors import StorageError
 from segdata.export.repair import file_name_of
-from segdata.predict.photos import SUFFIXES
+from segdata.imaging.formats import IMAGE_SUFFIXES
 from segdata.storage.files import atomic_write
 
 _TEXTS = (".md", ".json", ".csv", ".txt", ".log")  # not model.toml: a version's id is a hash of it
@@ -181,7 +181,7 @@ def _files_under(folder: Path, apart: Set[Path]) -> Iterator[Path]:
 def _may_show(file: Path, photos: Set[str]) -> bool:
     """Whether `segdata predict` gives a file that name for one of the photos, or for a group of several."""
     stem, number = file.stem, re.compile(r"-\d+$")
-    if file.suffix.lower() not in SUFFIXES:
+    if file.suffix.lower() not in IMAGE_SUFFIXES:
         return False
     names = {stem, Path(stem).stem, number.sub("", stem), Path(number.sub("", stem)).stem}
     return stem == "group" or bool(names & photos)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from segdata.catalog.training_sets import TrainingSet
 from segdata.catalog.workspace import RunContext
 from segdata.errors import GateRefusedError, RecipeError, TooFewSamplesError
-from segdata.pipeline.backgrounds import training_backgrounds
+from segdata.pipeline.backgrounds import fusing_with, training_backgrounds
 from segdata.pipeline.recipe import Recipe
 
 # These decide which samples are trained on, and so the weights only through them; or nothing at all.
@@ -102,9 +102,10 @@ def job_of(context: RunContext, recipe: Recipe, plan: Plan, val: pa.Table) -> tu
     training = plan.training.rows
     if training.num_rows == 0:
         raise TooFewSamplesError("train: no portraits with split train; run: segdata ingest")
-    online = recipe.train.fusion == "online"
     # Not the promoted version is asked but the one that it follows: the same job, whatever was promoted since.
     backgrounds, veto = training_backgrounds(context, recipe, plan.parent)
+    recipe = fusing_with(recipe, backgrounds)
+    online = recipe.train.fusion == "online"
     folder = spec_folder(context, recipe)
     key = training_key(recipe, plan, training, (val, backgrounds), (folder / "model.toml").read_bytes())
     name = f"{recipe.model.spec}-{key[:8]}"

@@ -14,6 +14,7 @@ from segdata.catalog import models
 from segdata.catalog.training_sets import catalog_selection, newest_verdicts
 from segdata.catalog.workspace import RunContext
 from segdata.errors import TooFewSamplesError
+from segdata.pipeline.backgrounds import has_backgrounds
 from segdata.pipeline.commands import fuse_into, mine_with, train_first
 from segdata.pipeline.control import Proof, prove
 from segdata.pipeline.forecast import forecast
@@ -53,7 +54,7 @@ def run_loop(session: Session, review: bool = False) -> Record:
         if context.dry_run:
             record.result |= {**forecast(context, recipe).to_json(), "review": review}
             return record
-        if recipe.train.fusion == "rendered":
+        if recipe.train.fusion == "rendered" and has_backgrounds(context):
             # The first training has no version before it that could veto: the same whenever this call is repeated.
             record.result["fuse"] = fuse_into(context.limited(None), recipe, None)
         trained, _ = train_first(context, recipe)
@@ -101,14 +102,15 @@ class _Loop:
         if known := find_round(context, key, number):
             return known
         try:
-            mined = mine_with(context, recipe, model)
+            mined = mine_with(context, recipe, context.workspace.resolve(model["uri"]))
         except TooFewSamplesError as error:
             return str(error)
         if self.review and (wait := self._waits(number, model, mined)):
             return wait
         if not mined["hard"] and not self._judged_hard(mined["selection"]):
             return f"round {number}: nothing hard was found that is not a suspect label"
-        fused = fuse_into(context.limited(None), recipe, model) if recipe.train.fusion == "rendered" else {}
+        rendered = recipe.train.fusion == "rendered" and has_backgrounds(context)
+        fused = fuse_into(context.limited(None), recipe, model) if rendered else {}
         plan = plan_retraining(context, recipe, model, mined["selection"])
         trained = train_version(context, recipe, plan)
         proof, reason = None, None

@@ -18,6 +18,7 @@ from segdata.current_folder import refuse_code_in_current_folder
 from segdata.errors import CatalogError, GateRefusedError, RecipeError
 from segdata.pipeline.recipe import Recipe, load_recipe
 from segdata.records import ProgressCallback, ignore_progress
+from segdata.storage.expansion import ExpansionError, expand_path
 
 DEFAULT_RECIPE = "pipelines/portrait.toml"
 
@@ -181,7 +182,11 @@ def open_session(
     if "://" in loaded.catalog.uri:
         raise RecipeError(f"{name}: catalog.uri: {loaded.catalog.uri}: only a folder is supported so far")
     limits = QueryLimits(loaded.query.timeout_s)
-    return Session(open_workspace(root, loaded.catalog.uri, limits), loaded, name, **settings)
+    try:
+        catalog = expand_path(loaded.catalog.uri, workspace.root)
+    except ExpansionError as error:
+        raise RecipeError(f"{name}: catalog.uri: {loaded.catalog.uri}: {error}") from error
+    return Session(open_workspace(root, str(catalog), limits), loaded, name, **settings)
 
 
 def _find_recipe(root: Path, recipe: str | None) -> tuple[Path, str]:

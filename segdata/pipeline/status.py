@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from segdata.catalog.models import all_models
 from segdata.catalog.runs import is_going_on
 from segdata.catalog.tables import Catalog
+from segdata.pipeline.gaps import find_gaps
 from segdata.pipeline.session import Session
 
 _COUNTS = """
@@ -55,6 +57,7 @@ def status(session: Session) -> dict[str, Any]:
         "unfinished_trainings": unfinished(session),
         "selections": catalog.query(_SELECTIONS).to_pylist(),
         "loop": last_loop(catalog),
+        "missing": [asdict(gap) for gap in find_gaps(catalog)],
         "runs": [{**row, "going_on": is_going_on(row)} for row in catalog.query(_RUNS).to_pylist()],
     }
     return {**found, "next": next_commands(catalog, found, session.recipe.train.fusion)}
@@ -96,7 +99,8 @@ def next_commands(catalog: Catalog, found: dict[str, Any], fusion: str) -> list[
     if not samples:
         return [*advice, "segdata ingest   # the catalog is empty"]
     if not models:
-        if fusion == "rendered" and not any(kind == "composite" for kind, _ in kinds):
+        backgrounds = any(kind == "background" for kind, _ in kinds)
+        if fusion == "rendered" and backgrounds and not any(kind == "composite" for kind, _ in kinds):
             advice.append("segdata fuse   # train.fusion is rendered, and nothing is")
         return [*advice, "segdata train   # nothing is trained yet (or segdata run: the whole loop)"]
     line = [row for row in models if not row["arm"]]
@@ -104,7 +108,11 @@ def next_commands(catalog: Catalog, found: dict[str, Any], fusion: str) -> list[
         return [*advice, "segdata train   # there are only arms of experiments, and none of them is promoted"]
     promoted = next((row for row in line if row["promoted"]), line[-1])
     if ("portrait", "pool") not in kinds:
-        return [*advice, "segdata ingest   # there is no pool to mine"]
+        return [
+            *advice,
+            "segdata mine --folds 3   # there is no pool: look for wrong labels among the training samples",
+            "segdata report   # a page to look at",
+        ]
     mined = _mined_with(catalog, promoted["model_id"])
     if not mined:
         return [*advice, f"segdata mine   # {promoted['name']} has not looked at the pool yet"]

@@ -18,7 +18,9 @@ from segdata.catalog import models
 from segdata.catalog.splits import check_test_pin
 from segdata.catalog.training_sets import TrainingSet
 from segdata.catalog.workspace import RunContext
+from segdata.pipeline.backgrounds import fusing_with
 from segdata.pipeline.cards import METRICS, write_card
+from segdata.pipeline.gaps import warn_of_gaps
 from segdata.pipeline.guard import Judgement, judge
 from segdata.pipeline.jobs import Plan, job_of, leaks_to_json
 from segdata.pipeline.recipe import Recipe
@@ -78,7 +80,7 @@ def train_version(context: RunContext, recipe: Recipe, plan: Plan) -> Trained:
     not, and the same call takes up whatever of that is missing.
 
     Raises:
-        TooFewSamplesError: Nothing to train on, or no backgrounds for online fusion.
+        TooFewSamplesError: Nothing to train on, or no background of an allowed licence for online fusion.
         RecipeError: No such spec.
         CatalogError: The test split has changed since the first model.
     """
@@ -89,6 +91,8 @@ def train_version(context: RunContext, recipe: Recipe, plan: Plan) -> Trained:
     pin = check_test_pin(_pin_to_keep(context), held["test"])
     for split in _TAUGHT[plan.final]:
         held[split] = held[split].slice(0, 0)
+    if not (plan.arm or plan.final):
+        warn_of_gaps(catalog, "train", ("backgrounds", "test"))
     job, veto = job_of(context, recipe, plan, held["val"])
     known = models.model_of_training(catalog, job.training_key)
     if known is not None and _serves(known, plan) and context.workspace.resolve(known["uri"]).is_dir():
@@ -96,7 +100,7 @@ def train_version(context: RunContext, recipe: Recipe, plan: Plan) -> Trained:
     from segdata.train.run import discard_state
     from segdata.train.run import run as train
 
-    result = train(context, recipe.train, job)
+    result = train(context, fusing_with(recipe, job.backgrounds).train, job)
     there = next((row for row in models.all_models(catalog) if row["model_id"] == result.model_id), None)
     if there is not None and plan.arm and not there["metrics"].get("arm"):
         discard_state(context, job)  # another recipe came to the very weights of a version of the line: it stays that

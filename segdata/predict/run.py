@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import map_threads
-from segdata.errors import DataError
+from segdata.errors import DataError, SegdataError
 from segdata.imaging.arrays import Alpha, Image
 from segdata.imaging.decode import DecodeError, read_image
 from segdata.imaging.group import Member
@@ -38,6 +39,9 @@ from segdata.storage.files import atomic_write
 AlphaOf = Callable[[Image], Alpha]
 Outcome = TypeVar("Outcome")
 
+_log = logging.getLogger(__name__)
+_LONGEST_REASON = 200  # characters of an exception's message
+
 __all__ = ["KINDS", "PictureOptions", "PredictResult", "run"]
 
 
@@ -47,6 +51,19 @@ class Told:
 
     path: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why nothing was made of one photo.
+
+    Attributes:
+        reason: what is wrong, for people.
+        fault: an exception that segdata does not expect of a photo; None for the expected ones.
+    """
+
+    reason: str
+    fault: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +124,7 @@ def run(
     options: PictureOptions | None = None,
     opener: Callable[[Path], AlphaOf] = open_predictor,
 ) -> PredictResult:
-    """Predict each photo; one that can't be used is told of, and the others go on.
+    """Predict each photo. A photo that fails, for whatever reason, is reported and does not stop the others.
 
     Args:
         context: `workers` threads decode and encode; `limit` takes so many photos; a dry run writes none.
@@ -120,7 +137,7 @@ def run(
     Raises:
         UsageError: Options that don't go together, a path that is not there, or a file that would lie on a photo.
         CheckpointError: The version can't be used.
-        StorageError: A file can't be written.
+        Exception: Every photo failed, and the first failure was a fault of the program and not of the photo.
     """
     options = options or PictureOptions()
     check(options)
@@ -135,7 +152,7 @@ def run(
     files = name_outputs(photos, out, suffix)
     work = _Work(opener(model_folder), make, files, options.jpeg, context.dry_run)
     outcomes = _each(context, photos, work, options.kind)
-    failed = tuple(Told(str(photo.path), reason) for photo, reason in outcomes if isinstance(reason, str))
+    failed = _failures(outcomes)
     notes = tuple(Told(str(photo.path), note) for photo, told in outcomes if isinstance(told, tuple) for note in told)
     renamed = tuple((str(path), str(file)) for path, file in files.items() if file.stem != path.stem)
     written = 0 if context.dry_run else len(photos) - len(failed)
@@ -147,15 +164,12 @@ def _group(
 ) -> PredictResult:
     """One picture of all people whose head can be measured."""
 
-    def load(photo: Photo) -> str | Member:
-        try:
-            image = read_image(photo.path)
-            return member_of(image, alpha_of(image))
-        except (DecodeError, HeadNotFoundError, OSError) as error:
-            return str(error)
+    def load(photo: Photo) -> Member:
+        image = read_image(photo.path)
+        return member_of(image, alpha_of(image))
 
     outcomes = _each(context, photos, load, "group")
-    failed = tuple(Told(str(photo.path), reason) for photo, reason in outcomes if isinstance(reason, str))
+    failed = _failures(outcomes)
     people = [(photo, member) for photo, member in outcomes if isinstance(member, Member)]
     if not people:
         return PredictResult(0, file.parent, failed)
@@ -168,16 +182,46 @@ def _group(
 
 def _each(
     context: RunContext, photos: Sequence[Photo], work: Callable[[Photo], Outcome], task: str
-) -> list[tuple[Photo, Outcome]]:
+) -> list[tuple[Photo, Outcome | Failure]]:
     """What the work makes of each photo, in order; threads do it, and progress is told."""
-    outcomes: list[tuple[Photo, Outcome]] = []
+    outcomes: list[tuple[Photo, Outcome | Failure]] = []
     context.progress(Progress("predict", task, 0, len(photos)))
-    for photo, outcome in zip(photos, map_threads(work, photos, context.workers), strict=True):
+    failed = 0
+    results = map_threads(lambda photo: _attempt(work, photo), photos, context.workers)
+    for photo, outcome in zip(photos, results, strict=True):
         outcomes.append((photo, outcome))
-        failed = sum(isinstance(one, str) for _, one in outcomes)
+        failed += isinstance(outcome, Failure)
         note = f"{failed} failed" if failed else ""
         context.progress(Progress("predict", task, len(outcomes), len(photos), note=note))
+    _report_faults(outcomes)
     return outcomes
+
+
+def _attempt(work: Callable[[Photo], Outcome], photo: Photo) -> Outcome | Failure:
+    """What the work makes of a photo, or why it makes nothing: one photo must not cost the results of the others."""
+    try:
+        return work(photo)
+    except MemoryError:
+        return Failure("needs more memory than there is; make the photo smaller, or give --workers 1")
+    except (DecodeError, HeadNotFoundError, OSError, SegdataError) as error:
+        return Failure(str(error))
+    except Exception as error:  # a network, OpenCV or PyMatting may raise anything
+        return Failure(f"unexpected {type(error).__name__}: {str(error)[:_LONGEST_REASON]}", error)
+
+
+def _report_faults(outcomes: Sequence[tuple[Photo, object]]) -> None:
+    """Log the traceback of the first unexpected exception; raise it where no photo succeeded."""
+    failures = [outcome for _, outcome in outcomes if isinstance(outcome, Failure)]
+    faults = [failure.fault for failure in failures if failure.fault is not None]
+    if not faults:
+        return
+    if len(failures) == len(outcomes):
+        raise faults[0]
+    _log.warning("predict: %d photos failed unexpectedly; the first exception:", len(faults), exc_info=faults[0])
+
+
+def _failures(outcomes: Sequence[tuple[Photo, object]]) -> tuple[Told, ...]:
+    return tuple(Told(str(photo.path), found.reason) for photo, found in outcomes if isinstance(found, Failure))
 
 
 def check_any(result: PredictResult) -> None:
@@ -201,13 +245,14 @@ class _Work:
     jpeg: bool
     dry_run: bool
 
-    def __call__(self, photo: Photo) -> str | tuple[str, ...]:
-        """The picture's notes, or why there is none."""
-        try:
-            image = read_image(photo.path)
-            picture = self.make(image, self.alpha_of(image))
-        except (DecodeError, HeadNotFoundError, OSError) as error:
-            return str(error)
+    def __call__(self, photo: Photo) -> tuple[str, ...]:
+        """Write the picture.
+
+        Returns:
+            The picture's notes.
+        """
+        image = read_image(photo.path)
+        picture = self.make(image, self.alpha_of(image))
         if not self.dry_run:
             atomic_write(self.files[photo.path], picture.encoded(self.jpeg))
         return picture.notes

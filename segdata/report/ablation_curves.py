@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from segdata.imaging.encode import tag_png
 from segdata.report.style import default_style
 
 
@@ -54,7 +55,7 @@ def ablation_picture(lines: Sequence[Line], dpi: int = 130) -> bytes:
             axes.grid(alpha=0.3)
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
-    return file.getvalue()
+    return tag_png(file.getvalue())
 
 
 def mean_curve(curves: Sequence[Sequence[tuple[int, float]]]) -> list[tuple[int, float]]:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from segdata.imaging.encode import tag_png
 from segdata.report.style import default_style
 from segdata.report.text import visible
 
@@ -134,7 +135,7 @@ def _axes(title: str) -> tuple[Figure, Any]:
 def _png(figure: Figure) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=_DPI)
-    return out.getvalue()
+    return tag_png(out.getvalue())
 
 
 def _shown(text: str | None) -> str:

@@ -154,7 +154,7 @@ def make_folder_beside(path: Path) -> Path:
         OSError: It can't be made.
     """
     for _ in range(_NAME_ATTEMPTS):
-        temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+        temporary = path.parent / _temporary_name()
         with contextlib.suppress(FileExistsError):
             temporary.mkdir()
             return temporary
@@ -229,10 +229,15 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
+def _temporary_name() -> str:
+    """A short name that contains nothing of the final name, which may be as long as the file system allows."""
+    return f".segdata.{secrets.token_hex(4)}"
+
+
 def _create_beside(path: Path) -> tuple[int, Path]:
     """An open new file with a hidden name beside another; its mode follows the umask, unlike that of `tempfile`."""
     for _ in range(_NAME_ATTEMPTS):
-        temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
+        temporary = path.parent / f"{_temporary_name()}.tmp"
         with contextlib.suppress(FileExistsError):
             return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), temporary
     raise FileExistsError(errno.EEXIST, "no free name for a temporary file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -62,6 +63,15 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise TomlError(str(error)) from error
     _check_values(document)
     return document
+
+
+def toml_text(text: str) -> str:
+    """A text as a basic string of TOML.
+
+    >>> toml_text('a"b')
+    '"a\\\\"b"'
+    """
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _check_values(document: dict[str, Any]) -> None:

@@ -173,7 +173,7 @@ def test_nothing_is_written_through_a_link_in_the_target(three: RunContext, tmp_
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "images").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StorageError, match="a link in .*out leads out of it"):
+    with pytest.raises(StorageError, match=r"a link in .*out leads out of it"):
         run(three, tmp_path / "out", "folder", None, "true")
     assert list((tmp_path / "elsewhere").iterdir()) == []
 

@@ -189,12 +189,12 @@ def test_an_animation_is_no_photo(kind: str) -> None:
         (b"just some words\n" * 50, "unreadable_image", "no picture"),
         (b"%PDF-1.7\n", "unsupported_format", "PDF"),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "unsupported_format", "SVG"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "unsupported_format", "HEIC"),
-        (saved(SMOOTH, "AVIF"), "unsupported_format", "AVIF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "unreadable_image", "HEIC"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0", "unsupported_format", "video"),
         (saved(SMOOTH, "JPEG2000"), "unsupported_format", "JPEG 2000"),
         (saved(SMOOTH, "PPM"), "unsupported_format", "Netpbm"),
     ],
-    ids=["web page", "text", "PDF", "SVG", "HEIC", "AVIF", "JPEG 2000", "Netpbm"],
+    ids=["web page", "text", "PDF", "SVG", "HEIC", "video", "JPEG 2000", "Netpbm"],
 )  # fmt: skip
 def test_what_a_file_is_decides_and_not_what_it_is_called(data: bytes, reason: str, told: str) -> None:
     with pytest.raises(DecodeError, match=told) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segdata.errors import StorageError, UsageError
+from segdata.imaging.formats import IMAGE_SUFFIXES
+from segdata.ingest import reading
 from segdata.predict.photos import Photo, check_free, find_photos, name_outputs
 
 
@@ -36,8 +39,19 @@ def test_a_folder_keeps_its_folders(tmp_path: Path) -> None:
 def test_no_result_lies_behind_a_link_that_leads_out_of_the_folder(tmp_path: Path) -> None:
     touch(tmp_path / "in/a/x.jpg", tmp_path / "elsewhere/y.txt", tmp_path / "out/y.txt")
     (tmp_path / "out/a").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StorageError, match="a link in .*out leads out of it"):
+    with pytest.raises(StorageError, match=r"a link in .*out leads out of it"):
         named([tmp_path / "in"], tmp_path / "out")
+
+
+def test_every_format_that_is_read_is_found_by_name_or_by_its_first_bytes(tmp_path: Path) -> None:
+    names = ["a.heic", "b.HEIF", "c.avif", "d.jfif", "e.gif", "f.jpe", "g.tiff"]
+    touch(*(tmp_path / "in" / name for name in names))
+    (tmp_path / "in/h").write_bytes(b"\xff\xd8\xff\xe0" + bytes(20))
+    (tmp_path / "in/i.jpg_large").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    (tmp_path / "in/j.dng").write_bytes(b"II*\0" + bytes(20))  # a raw photo, whose TIFF part is a thumbnail
+    touch(tmp_path / "in/k.txt")
+    assert places([tmp_path / "in"], tmp_path / "out") == [*names, "h", "i.jpg_large"]
+    assert IMAGE_SUFFIXES is reading.IMAGE_SUFFIXES
 
 
 def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
@@ -88,3 +102,22 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     touch(tmp_path / "notes.txt")
     with pytest.raises(UsageError, match=r"no photos in .*\.jpeg, \.jpg"):
         find_photos([tmp_path], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["c" * 251 + ".jpg", "c" * 251 + ".png", "C" * 251 + ".jpg", "c" * 250 + ".webp"],
+        ["人" * 83 + ".jpg", "人" * 83 + ".jpeg", "人" * 83 + ".png"],
+        ["é" * 125 + "x.png", "é" * 125 + "x.tif"],
+        ["x" * 255],
+    ],
+)
+def test_names_as_long_as_the_disk_allows_get_results_of_their_own(names: list[str], tmp_path: Path) -> None:
+    photos = [Photo(Path(f"in/{name}"), Path("sub") / name) for name in names]
+    files = name_outputs(photos, tmp_path, ".png")
+    assert len({file.name.casefold() for file in files.values()}) == len(names)
+    for name, file in zip(names, files.values(), strict=True):
+        assert len(os.fsencode(file.name)) <= 255
+        assert file.parent == tmp_path / "sub" and file.name.startswith(name[:70])
+        touch(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from PIL import Image as Pillow
 from segdata.catalog.workspace import RunContext, open_workspace
 from segdata.cli.printing import print_json
 from segdata.drawn.portrait import draw_portrait
-from segdata.errors import DataError, UsageError
+from segdata.errors import DataError, PixelError, UsageError
 from segdata.imaging.decode import read_image
 from segdata.imaging.encode import encode_png
 from segdata.predict.pictures import PictureOptions, maker_of, parse_background
@@ -179,3 +180,66 @@ def test_an_identity_photo_has_a_plain_colour(photos: Path) -> None:
 def test_colours_come_by_name_and_by_number() -> None:
     assert parse_background("navy") == (0, 0, 128)
     assert parse_background("#fff") == (255, 255, 255)
+
+
+class Unlucky:
+    """A version that raises for one photo, whatever the exception, and knows the others."""
+
+    def __init__(self, error: Exception, seeds: tuple[int, ...] = (3,)) -> None:
+        self.error = error
+        self.unlucky = {draw_portrait(seed, camera=False).image.tobytes() for seed in seeds}
+
+    def __call__(self, _folder: Path) -> Callable[[np.ndarray], np.ndarray]:
+        def alpha_of(image: np.ndarray) -> np.ndarray:
+            if image.tobytes() in self.unlucky:
+                raise self.error
+            return np.full(image.shape[:2], 255, np.uint8)
+
+        return alpha_of
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("CUDA out of memory"), "unexpected RuntimeError: CUDA out of memory"),
+        (ValueError("odd"), "unexpected ValueError: odd"),
+        (MemoryError(), "needs more memory than there is"),
+        (PixelError("arrays of two sizes"), "arrays of two sizes"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+    ],
+)
+def test_whatever_fails_for_one_photo_the_others_are_made(
+    error: Exception, reason: str, workers: int, photos: Path, tmp_path: Path
+) -> None:
+    context = RunContext(open_workspace(tmp_path), "run", workers=workers)
+    result = run(context, [photos], Path("model"), tmp_path / "out", PictureOptions(), Unlucky(error))
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["p2.png", "p5.png"]
+    assert result.written == 2
+    assert [(Path(one.path).name, reason in one.reason) for one in result.failed] == [("p3.png", True)]
+
+
+def test_a_result_that_cant_be_written_does_not_end_the_batch(predict: Any, tmp_path: Path) -> None:
+    (tmp_path / "out/p3.png").mkdir(parents=True)  # a folder lies where the file should go
+    result = predict(PictureOptions())
+    assert result.written == 2
+    assert [Path(one.path).name for one in result.failed] == ["p3.png"]
+    assert "can't be written" in result.failed[0].reason
+
+
+def test_a_fault_of_the_program_that_every_photo_meets_keeps_its_traceback(photos: Path, tmp_path: Path) -> None:
+    context = RunContext(open_workspace(tmp_path), "run", workers=2)
+    with pytest.raises(ZeroDivisionError):
+        run(context, [photos], Path("m"), tmp_path / "out", PictureOptions(), Unlucky(ZeroDivisionError("x"), SEEDS))
+
+
+def test_one_photo_that_fails_does_not_end_a_group(photos: Path, tmp_path: Path, opener: Any) -> None:
+    def broken(folder: Path) -> Any:
+        known, failing = opener(folder), Unlucky(RuntimeError("odd"))(folder)
+        return lambda image: failing(image) if image.tobytes() in Unlucky(RuntimeError()).unlucky else known(image)
+
+    context = RunContext(open_workspace(tmp_path), "run", workers=1)
+    paths = [photos / "p2.png", photos / "p3.png"]
+    result = run(context, paths, Path("model"), tmp_path / "out", PictureOptions("group"), broken)
+    assert result.written == 1
+    assert [one.reason for one in result.failed] == ["unexpected RuntimeError: odd"]

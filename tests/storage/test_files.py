@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from segdata.catalog import upkeep
 from segdata.errors import StorageError
-from segdata.storage.files import alone, atomic_write, read_bytes, read_steady, sha256_of
+from segdata.storage.files import alone, atomic_write, make_folder_beside, read_bytes, read_steady, sha256_of
 
 
 def test_a_write_leaves_no_temporary_file_behind(tmp_path: Path) -> None:
@@ -129,3 +130,26 @@ def test_whoever_asks_second_waits_for_the_first(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(add_one, range(24)))
     assert (tmp_path / "count").read_text() == "24"
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "人" * 85, "b" * 251 + ".png"])
+def test_a_name_as_long_as_the_disk_allows_can_be_written(name: str, tmp_path: Path) -> None:
+    atomic_write(tmp_path / name, b"one")
+    assert (tmp_path / name).read_bytes() == b"one"
+    temporary = make_folder_beside(tmp_path / name)
+    assert name[:4] not in temporary.name and len(temporary.name) < 30
+
+
+def test_the_sweep_knows_the_names_of_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[str] = []
+
+    def interrupted(handle: int) -> None:
+        left.extend(path.name for path in tmp_path.iterdir())
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(StorageError):
+        atomic_write(tmp_path / "a.bin", b"")
+    left.append(make_folder_beside(tmp_path / "a").name)
+    assert len(left) == 2
+    assert all(upkeep._OURS.fullmatch(name.removesuffix(".tmp")) for name in left)
