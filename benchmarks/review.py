@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,20 @@ from segdata.review.run import Asked, open_review
 from tests.chromium import Page, chromium
 
 PHOTOS = 40
+WATCH = """(() => {
+  const started = performance.now(), canvas = () => document.querySelector("[data-cy=modal-looker-container] canvas");
+  const before = canvas();
+  window.drawnAfter = null;
+  const look = () => {
+    const now = canvas(), isNext = now && now !== before && now.hasAttribute("canvas-loaded");
+    if (!isNext) window.drawnAfter = null;
+    else if (window.drawnAfter === null) window.drawnAfter = (performance.now() - started) / 1000;
+    if (performance.now() - started < 60000) requestAnimationFrame(look);
+  };
+  look();
+})()"""
+"""Notes when the picture of another case was drawn; if it goes blank again, when it came back."""
+VERDICTS = 9
 HEIGHT, WIDTH = 800, 600
 
 
@@ -81,10 +96,11 @@ def fill(workspace: Workspace, cases: int) -> None:
 
 
 def opened(workspace: Workspace, cases: int, known: int) -> dict[str, Any]:
-    """A review in a process of its own, looked at with Chromium, three cases judged by key after those that are known.
+    """A review in a process of its own, looked at with Chromium, some cases judged by key after those that are known.
 
     Returns:
-        Seconds: until all is imported, until the server is up, until pictures are seen; of a verdict and the next case.
+        Seconds: until all is imported, until the server is up, until pictures are seen; from a verdict until the bar is
+        idle, and until the next picture stays; medians.
     """
     port = free_port()
     code = "from benchmarks.review import review; review()"
@@ -104,23 +120,31 @@ def opened(workspace: Workspace, cases: int, known: int) -> dict[str, Any]:
             page.open(line.split()[-1])
             page.wait("document.body.innerText.includes('missed_hole')", 300)  # beside a picture of the grid
             seen = time.perf_counter()
-            judged = [judge(page, known + number, bool(number)) for number in range(4)]
+            judged = [judge(page, known + number, bool(number)) for number in range(1 + VERDICTS)]
     finally:
         process.terminate()
         told = process.stdout.read().strip().splitlines()
         process.wait()
-    parts = {"import": imported - began, "server": up - imported, "seen": seen - up, "judge": sorted(judged[1:])[1]}
+    idle, drawn = (statistics.median(seconds) for seconds in zip(*judged[1:], strict=True))
+    parts = {"import": imported - began, "server": up - imported, "seen": seen - up, "judge": idle, "picture": drawn}
     return {**{name: round(value, 2) for name, value in parts.items()}, **json.loads(told[-1])}
 
 
-def judge(page: Page, number: int, verdict: bool) -> float:
-    """Seconds until a key, for a verdict or for going on, has brought case `number`, the first without one."""
+def judge(page: Page, number: int, verdict: bool) -> tuple[float, float]:
+    """Press a key, for a verdict or for going on, that opens case `number`, the first without a verdict.
+
+    Returns:
+        Seconds until the bar is idle again, and until the picture of that case is drawn and stays.
+    """
+    page.run(WATCH)
     began = time.perf_counter()
     page.press("1" if verdict else "n", alt=True)
     bar = "document.querySelector('#segdata-review')"
     page.wait(f"{bar}.innerText.includes('{number} of ') && {bar}.innerText.includes('aisegment/{number:06d}')", 300)
     page.wait(f"!{bar}.hasAttribute('aria-busy')")
-    return time.perf_counter() - began
+    idle = time.perf_counter() - began
+    time.sleep(4.0)  # a picture that is drawn may go blank again
+    return idle, float(page.wait("drawnAfter"))
 
 
 def review() -> None:
@@ -171,7 +195,7 @@ def main() -> None:
         print(f"overlays of one case: {overlay_rate(workspace):.0f} cases/s, one thread")
         for number, title in enumerate(("first opening", "a tenth more", "nothing new")):
             limit = cases if number else cases * 9 // 10
-            print(f"{title}, {limit} cases: {opened(workspace, limit, 3 * number)}", flush=True)
+            print(f"{title}, {limit} cases: {opened(workspace, limit, VERDICTS * number)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from typing import Any
 
+import fiftyone.core.json as foj
 import fiftyone.operators as foo
 
 from segdata.review.dataset import MARK
@@ -28,9 +30,7 @@ class State(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
         return foo.OperatorConfig(name="state", label="Review: state", unlisted=True)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """What the bar asks for after each click and key; `brief` asks for the open case's id alone, which is quick."""
-        if ctx.params.get("brief"):
-            return {"id": ctx.current_sample}
+        """What the bar asks for after each click and key."""
         return _state(ctx, ctx.current_sample)
 
 
@@ -43,11 +43,16 @@ class Judge(foo.Operator):  # type: ignore[misc]  # as above
         return foo.OperatorConfig(name="judge", label="Review: give a verdict", unlisted=True)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """`verdict` in the parameters, `note` where there is one."""
+        """Parameters: `verdict`; `id`, FiftyOne's, of the case whose picture the reviewer saw, or none to judge the
+        selected samples; `note` if the reviewer wrote one.
+        """
         if not _is_ours(ctx):
             return {}
         with _ONE_AT_A_TIME:
-            return _judge(ctx, str(ctx.params["verdict"]), ctx.params.get("note"))
+            seen = ctx.params.get("id")
+            if seen is None:
+                return _judge_selected(ctx, str(ctx.params["verdict"]))
+            return _judge_seen(ctx, str(seen), str(ctx.params["verdict"]), ctx.params.get("note"))
 
 
 class Note(foo.Operator):  # type: ignore[misc]  # as above
@@ -64,7 +69,7 @@ class Note(foo.Operator):  # type: ignore[misc]  # as above
             return {}
         with _ONE_AT_A_TIME:
             annotate(ctx.dataset, str(ctx.params["id"]), str(ctx.params.get("note") or ""), _reviewer())
-        return _state(ctx, ctx.current_sample)
+        return {**_state(ctx, ctx.current_sample), "samples": _as_in_app(ctx, [str(ctx.params["id"])])}
 
 
 class Undo(foo.Operator):  # type: ignore[misc]  # as above
@@ -109,23 +114,27 @@ def register(plugin: Any) -> None:
         plugin.register(operator)
 
 
-def _judge(ctx: Any, verdict: str, note: Any) -> dict[str, Any]:
-    current = ctx.current_sample
-    ids = [current] if current is not None else list(ctx.selected)
-    if not ids:
-        ctx.ops.notify("Open a case, or select some; then judge", variant="warning")
-        return _state(ctx, None)
-    following = next_case(ctx.view, current) if current is not None else None  # before the view changes
-    judge(ctx.dataset, ids, verdict, _reviewer(), None if note is None else str(note))
-    if current is None:
-        ctx.ops.clear_selected_samples()
-    elif following is not None:
+def _judge_seen(ctx: Any, seen: str, verdict: str, note: Any) -> dict[str, Any]:
+    """Judge the case that the reviewer saw, and open the next, without `reload_samples`: it blanks the picture."""
+    following = next_case(ctx.view, seen)  # before the verdict: it may take the case out of the view
+    judge(ctx.dataset, [seen], verdict, _reviewer(), None if note is None else str(note))
+    if following is not None:
         ctx.ops.open_sample(id=following)
     else:
-        ctx.ops.close_sample()
+        ctx.ops.close_sample()  # the bar reloads the samples when a case is closed
         ctx.ops.notify("That was the last case of this view", variant="success")
+    return {**_state(ctx, following), "samples": _as_in_app(ctx, [seen])}
+
+
+def _judge_selected(ctx: Any, verdict: str) -> dict[str, Any]:
+    """Judge the samples that are selected in the grid, if no case is open."""
+    if ctx.current_sample is not None or not ctx.selected:
+        ctx.ops.notify("Open a case and look at it, or close it and select some; then judge", variant="warning")
+        return _state(ctx, ctx.current_sample)
+    judge(ctx.dataset, list(ctx.selected), verdict, _reviewer())
+    ctx.ops.clear_selected_samples()
     ctx.ops.reload_samples()
-    return _state(ctx, following)
+    return {**_state(ctx, None), "samples": _as_in_app(ctx, ctx.selected)}
 
 
 def _undo(ctx: Any) -> dict[str, Any]:
@@ -135,8 +144,10 @@ def _undo(ctx: Any) -> dict[str, Any]:
         return _state(ctx, ctx.current_sample)
     if len(taken) == 1:
         ctx.ops.open_sample(id=taken[0])
-    ctx.ops.reload_samples()
-    return _state(ctx, taken[0] if len(taken) == 1 else ctx.current_sample)
+    elif ctx.current_sample is None:
+        ctx.ops.reload_samples()
+    state = _state(ctx, taken[0] if len(taken) == 1 else ctx.current_sample)
+    return {**state, "samples": _as_in_app(ctx, taken)}
 
 
 def _state(ctx: Any, key: str | None) -> dict[str, Any]:
@@ -158,6 +169,12 @@ def _state(ctx: Any, key: str | None) -> dict[str, Any]:
         "note": own,
         "why": sample["why"] or "",
     }
+
+
+def _as_in_app(ctx: Any, ids: Sequence[str]) -> list[Any]:
+    """Samples in the form in which the App keeps them: `reload_samples` leaves those that it has as they are."""
+    documents = [sample.to_mongo_dict(include_id=True) for sample in ctx.dataset.select(list(ids)).iter_samples()]
+    return [foj.stringify(document) for document in documents]
 
 
 def _is_ours(ctx: Any) -> bool:

@@ -27,6 +27,7 @@
     #segdata-review input { font: inherit; width: 12em; color: inherit; background: #15171a; border: 1px solid #565a61;
       border-radius: 6px; padding: 6px 9px; }
     #segdata-review meter { width: 110px; }
+    #segdata-review .hint { margin-left: auto; color: #ffd27a; }
     body:has(#segdata-review:not([hidden])) [data-cy="modal"] { box-sizing: border-box; padding-bottom: 96px; }`;
   document.head.append(style);
 
@@ -49,12 +50,15 @@
   const count = made("b", "", told), meter = made("meter", "", told), name = made("span", "", told);
   const words = made("span", "", told);
   words.className = "words";
+  const hint = made("span", "", told);
+  hint.className = "hint";
+  hint.setAttribute("role", "status");
   const button = (label, key, title, act) => {
     const one = made("button", label, bar);
     made("kbd", key, one);
     one.title = title;
     one.addEventListener("click", () => act());
-    // The note keeps the focus, and goes with the verdict: else it would be sent first, and the verdict find us busy.
+    // The note keeps the focus and is stored together with the verdict.
     one.addEventListener("mousedown", (event) => event.preventDefault());
     return one;
   };
@@ -67,70 +71,191 @@
   const note = made("input", "", bar);
   note.placeholder = "Note";
   note.setAttribute("aria-label", "Note");
-  button("Undo", "Alt+Z", "take the last one back", () => act("undo")).dataset.act = "undo";
-  button("Next", "Alt+N", "the next case without a verdict", () => next()).dataset.act = "next";
+  button("Undo", "Alt+Z", "take the last one back", () => move("undo")).dataset.act = "undo";
+  button("Next", "Alt+N", "the next case without a verdict", () => move("next")).dataset.act = "next";
   // The open case keeps the focus to itself and takes clicks beside it for its own: what happens in the bar stays there.
   for (const kind of ["focusin", "focusout", "mousedown", "mouseup", "pointerdown", "click"]) {
     bar.addEventListener(kind, (event) => event.stopPropagation());
   }
   document.body.append(bar);
 
-  let busy = false, noting = false, waiting = null, awaited = null, shown = null, written = false;
-  const operate = (operator, params, callback) =>
-    window.__foo__.executeOperator(`@segdata/review/${operator}`, params || {}, { callback });
+  const MODAL = '[data-cy="modal"]';
+  const isModalOpen = () => document.querySelector(MODAL) !== null;
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-  // One act at a time: a key struck twice must not judge a case that nobody has looked at. Only a note is waited for.
-  function act(operator, params) {
-    if (busy) {
-      if (noting) waiting = [operator, params];
-      return;
+  // What the App shows: the id of the open case, and the viewer that draws it. An operator in JavaScript reads the
+  // App's state within milliseconds and without the server.
+  let openId = null, viewer = null;
+  class Look extends window.__foo__.Operator {
+    get config() {
+      return new window.__foo__.OperatorConfig({ name: "look", label: "Review: look", unlisted: true });
     }
-    busy = true;
-    noting = operator === "note";
+    async execute({ state }) {
+      const value = (atom) => state.snapshot.getLoadable(atom).getValue();
+      openId = value(window.__fos__.nullableModalSampleId);
+      viewer = value(window.__fos__.modalLooker);
+    }
+  }
+  // The App keeps samples that it has loaded. This operator replaces them in the grid and in the sidebar of a case.
+  class Update extends window.__foo__.Operator {
+    get config() {
+      return new window.__foo__.OperatorConfig({ name: "update", label: "Review: update", unlisted: true });
+    }
+    useHooks() {
+      return { update: window.__fos__.useUpdateSamples() };
+    }
+    async execute({ hooks, params }) {
+      hooks.update(params.samples.map((sample) => [sample._id, sample]));
+    }
+  }
+  for (const operator of [Look, Update]) window.__foo__.registerOperator(operator, "@segdata/review");
+
+  // Resolves with the answer, or with an error if none comes: a lost answer must not block all later keys.
+  const operate = (operator, params) => new Promise((resolve) => {
+    const timer = setTimeout(() => resolve({ error: "no answer from the server" }), 60000);
+    const callback = (answer) => { clearTimeout(timer); resolve(answer || { error: "no answer" }); };
+    window.__foo__.executeOperator(`@segdata/review/${operator}`, params || {}, { callback });
+  });
+
+  // The id of the case whose picture is drawn on the screen; null while there is none.
+  function drawnId() {
+    const canvas = viewer && viewer.ctx && viewer.ctx.canvas;
+    if (!canvas || !canvas.isConnected || !canvas.closest(MODAL) || !canvas.hasAttribute("canvas-loaded")) return null;
+    if (viewer.state.error || viewer.state.destroyed || !viewer.sample) return null;
+    return viewer.sample.id || viewer.sample._id || null;
+  }
+  // The App sends this event after each drawing, and makes a new canvas for each case.
+  document.addEventListener("canvas-loaded", async (event) => {
+    for (let tries = 0; tries < 20 && event.target.isConnected && event.target.closest(MODAL); tries++) {
+      if (viewer && viewer.ctx && viewer.ctx.canvas === event.target) return;
+      await operate("look");
+      if (tries) await pause(50);  // the App announces a new viewer after its first drawing
+    }
+  }, true);
+
+  // Keys and buttons wait in a queue, and are carried out one after the other. `moves` counts those that open another
+  // case: until the picture of that case is drawn, no verdict is accepted, because nobody can have looked at it.
+  const queue = [];
+  let working = false, moves = 0, elsewhere = false, changed = false;
+  async function work() {
+    if (working) return;
+    working = true;
     bar.setAttribute("aria-busy", "true");
-    const release = setTimeout(() => { busy = noting = false; }, 15000);
-    const done = (state) => {
-      clearTimeout(release);
-      busy = noting = written = false;
-      bar.removeAttribute("aria-busy");
-      show(state);
-      const then = waiting;
-      waiting = null;
-      if (then) act(...then);
-    };
-    operate(operator, params, (answer) => {
-      const state = answer && answer.result;
-      awaited = operator === "note" ? null : state && state.id;
-      if (awaited) settle(state, done);
-      else done(state);
-    });
+    while (queue.length) {
+      const act = queue.shift();
+      try {
+        await (act.operator === "note" ? store(act.params) : go(act));
+      } catch (error) {
+        tell(`Not done: ${error}`);
+      }
+    }
+    working = false;
+    bar.removeAttribute("aria-busy");
+  }
+  function enqueue(act) {
+    queue.push(act);
+    work();
   }
 
-  // An answer names the case that the App is about to open. Until it has, a key would judge the case before.
-  function settle(state, done) {
-    show(state);
-    operate("state", { brief: true }, (answer) => {
-      const now = answer && answer.result;
-      if (awaited && busy && now && now.id !== awaited) setTimeout(() => settle(state, done), 200);
-      else {
-        done(state);
-        if (!awaited) refresh();
-      }
-    });
+  let shown = null;
+  // The text in the note's field belongs to the case `owner`. A key that opens another case empties the field; what is
+  // typed from then on belongs to the case that opens, whose id is not known yet: `owner` is null until it is.
+  let owner = null, written = false, opened = { id: null, note: "" };
+  const joined = (...texts) => texts.filter(Boolean).join(" ");
+  function leave() {
+    const left = { id: owner, text: note.value, written };
+    owner = null;
+    written = false;
+    note.value = "";
+    return left;
   }
 
   function judge(index) {
-    act("judge", { verdict: VERDICTS[index][0], ...(written && shown && shown.case ? { note: note.value } : {}) });
+    const id = isModalOpen() ? drawnId() : undefined;
+    if (moves || id === null) {
+      tell("Wait for the picture");
+      return;
+    }
+    move("judge", { verdict: VERDICTS[index][0], id });
   }
 
-  // By the id of its case: whoever leaves the note by a click has perhaps opened another one already.
-  function annotate() {
-    if (written && shown && shown.id) act("note", { id: shown.id, note: note.value });
+  function move(operator, params = {}) {
+    moves += 1;
+    elsewhere = false;
+    enqueue({ operator, params, left: leave() });
   }
 
-  function next() {
-    annotate();
-    act("next");
+  // Carry out an act that opens another case, and store the text that was in the field before it.
+  async function go({ operator, params, left }) {
+    const text = left.id === null ? joined(opened.note, left.text) : left.text;
+    const leftId = left.id || opened.id;
+    const unsaved = left.written && leftId ? { id: leftId, note: text } : null;
+    const withVerdict = operator === "judge" && unsaved && leftId === params.id;
+    let state = null;
+    if (operator !== "judge" || await isStillOpen(params.id)) {
+      // An undo takes back the last act: a note that was stored before it would be that act.
+      if (unsaved && operator !== "undo" && !withVerdict) await store(unsaved);
+      changed = true;
+      const answer = await operate(operator, withVerdict ? { ...params, note: unsaved.note } : params);
+      state = answer.error ? null : answer.result;
+      if (state && state.samples && state.samples.length) operate("update", { samples: state.samples });
+      if (!state) tell(`Not stored: ${answer.error_message || answer.error}`);
+    }
+    if (unsaved && (operator === "undo" || !state)) await store(unsaved);
+    if (state && unsaved && operator === "undo" && state.id === leftId) state = { ...state, note: text };
+    if (!state) state = (await operate("state")).result;
+    else await arrive(state);
+    if (elsewhere) state = (await operate("state")).result || state;
+    moves -= 1;
+    opened = state && state.id ? { id: state.id, note: state.note || "" } : { id: leftId, note: text };
+    if (!moves) adopt(state);
+    else show(state);
+  }
+
+  // By now the reviewer may have left the case by an arrow key or a click: then the key was for another picture.
+  async function isStillOpen(id) {
+    await operate("look");
+    if (id === undefined ? openId === null : openId === id && drawnId() === id) return true;
+    tell("Wait for the picture");
+    return false;
+  }
+
+  // The answer names the case that the App is about to open, or none: wait until its picture is drawn.
+  async function arrive(state) {
+    show(state);
+    const until = performance.now() + 15000;
+    const isThere = () => (state.id ? drawnId() === state.id : !isModalOpen());
+    while (!isThere() && !elsewhere && performance.now() < until) await pause(20);
+    if (!isThere()) elsewhere = true;
+  }
+
+  // The case is open: what was typed meanwhile is its note, behind the note that it has. If none is open, the text
+  // goes to the case that was left.
+  function adopt(state) {
+    owner = opened.id;
+    if (!written) note.value = (state && state.note) || "";
+    else if (opened.note) note.value = joined(opened.note, note.value);
+    if (written && (!state || !state.id || document.activeElement !== note)) save();
+    show(state);
+  }
+
+  function save() {
+    if (!written || owner === null) return;
+    written = false;
+    enqueue({ operator: "note", params: { id: owner, note: note.value } });
+  }
+
+  // A note is tried again until the server has it.
+  async function store(params) {
+    changed = true;
+    const answer = await operate("note", params);
+    if (!answer.error && answer.result) {
+      operate("update", { samples: answer.result.samples || [] });
+      if (!moves) show(answer.result);
+      return;
+    }
+    tell("The note is not stored yet; trying again");
+    setTimeout(() => enqueue({ operator: "note", params }), 2000);
   }
 
   function show(state) {
@@ -146,39 +271,75 @@
     words.textContent = visible((state.words || []).join(" · "));
     for (const one of buttons) one.setAttribute("aria-pressed", String(one.dataset.verdict === state.verdict));
     note.hidden = !state.case;
-    if (!written) note.value = state.note || "";
+    if (moves) return;
+    if (owner !== (state.id || null)) {
+      save();
+      owner = state.id || null;
+    }
+    if (!written && !isWaiting(owner)) note.value = state.note || "";
+  }
+
+  const isWaiting = (id) => queue.some((act) => act.operator === "note" && act.params.id === id);
+
+  let hinted = 0;
+  function tell(text) {
+    hint.textContent = text;
+    clearTimeout(hinted);
+    hinted = setTimeout(() => { hint.textContent = ""; }, 2000);
   }
 
   let asked = 0;
   function refresh() {
     clearTimeout(asked);
-    asked = setTimeout(() => { if (!busy) operate("state", {}, (answer) => { if (!busy) show(answer && answer.result); }); }, 400);
+    asked = setTimeout(async () => {
+      if (working) return;
+      const answer = await operate("state");
+      if (!working) show(answer.result);
+    }, 400);
   }
 
   note.addEventListener("input", () => { written = true; });
-  note.addEventListener("change", annotate);
+  note.addEventListener("change", save);
+  note.addEventListener("blur", save);
+  window.addEventListener("beforeunload", (event) => {
+    save();
+    if (written || working) event.preventDefault();
+  });
 
   window.addEventListener("keydown", (event) => {
     if (event.target === note && !event.altKey) { event.stopPropagation(); return; }
     if (!event.altKey || event.ctrlKey || event.metaKey || event.repeat || bar.hidden) return;
     const digit = /^(?:Digit|Numpad)([1-4])$/.exec(event.code);
     if (digit) judge(digit[1] - 1);
-    else if (event.code === "KeyZ") act("undo");
-    else if (event.code === "KeyN") next();
+    else if (event.code === "KeyZ") move("undo");
+    else if (event.code === "KeyN") move("next");
     else return;
     event.preventDefault();
     event.stopPropagation();
   }, true);
   // What is open changes by a click or a key, and by nothing else. Whoever goes elsewhere is not waited for.
   window.addEventListener("keyup", (event) => {
-    if (/^(Arrow|Escape)/.test(event.code)) awaited = null;
-    if (event.target !== note) refresh();
+    if (event.target === note) return;
+    if (/^(Arrow|Escape)/.test(event.code)) elsewhere = true;
+    refresh();
   }, true);
   window.addEventListener("click", (event) => {
     if (bar.contains(event.target)) return;
-    awaited = null;
+    elsewhere = true;
     refresh();
   }, true);
+
+  // The grid and the App's counts are loaded anew when the reviewer closes a case, not after each verdict: until they
+  // are loaded, the open case would be blank.
+  let wasOpen = isModalOpen();
+  new MutationObserver(() => {
+    if (wasOpen === isModalOpen()) return;
+    wasOpen = !wasOpen;
+    if (!wasOpen && changed) {
+      changed = false;
+      window.__foo__.executeOperator("reload_samples");
+    }
+  }).observe(document.getElementById("modal") || document.body, { childList: true });
   refresh();
   setTimeout(refresh, 3000);
 })();
