@@ -28,6 +28,7 @@ from segdata.errors import DataError, TooFewSamplesError, UsageError
 from segdata.imaging.arrays import Mask
 from segdata.imaging.formats import IMAGE_SUFFIXES
 from segdata.records import LABEL_CUT, REPAIR_FORMAT, REPAIR_MANIFEST, Progress
+from segdata.storage.files import checked_target
 
 Row = dict[str, Any]
 RepairFormat = Literal["folder", "coco", "cvat"]
@@ -79,6 +80,8 @@ def run(context: RunContext, out: Path, file_format: str, selection: str | None,
             "export repair: nothing to repair: no sample is judged label_error; name a --selection, or say --where"
         )
     written, failed = [], []
+    for name in ("images", "masks"):
+        checked_target(out, f"{name}/any")
     if not context.dry_run:
         for count, row in enumerate(rows, 1):
             try:
@@ -150,7 +153,7 @@ def _write_sample(context: RunContext, row: Row, out: Path, file_format: str) ->
     The folder goes to other people: nothing is copied but what was ingested and is a picture.
     """
     from segdata.imaging.encode import encode_png
-    from segdata.storage.files import atomic_write, checked_target
+    from segdata.storage.files import atomic_write
 
     data, kind = read_unchanged_image(context.workspace, row)
     alpha = read_unchanged_alpha(context.workspace, row)
