@@ -89,9 +89,9 @@ help:
 	@echo "that asks nothing) this includes Debian packages: python3-venv where Python comes without it, and strace and"
 	@echo "chromium for the tests. make first prints which packages and why; to decline: make SYSTEM_PACKAGES=no TARGET"
 
-install: $(MADE)/install
+install: $(MADE)/install $(MADE)/mongod
 
-demo: $(MADE)/install $(DEMO)/pipelines/portrait.toml
+demo: $(MADE)/install $(MADE)/mongod $(DEMO)/pipelines/portrait.toml
 	$(BIN)/segdata run --workspace $(DEMO) --rounds 1
 	@echo
 	@echo "Look at $(CURDIR)/$$(ls -t $(DEMO)/reports/*/index.html | head -n 1) in a browser."

@@ -97,3 +97,9 @@ def test_the_package_for_virtual_environments_is_announced_too(checkout: Path) -
 def test_help_says_how_to_decline() -> None:
     done = subprocess.run(["make", "help"], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True)
     assert "make SYSTEM_PACKAGES=no TARGET" in done.stdout
+
+
+@pytest.mark.parametrize("goal", ["install", "demo"])
+def test_the_database_of_the_app_is_installed_with_the_rest(checkout: Path, goal: str) -> None:
+    lines, _ = make(checkout, "--dry-run", goal)
+    assert any("FiftyOne came without its mongod; installing" in line for line in lines)
