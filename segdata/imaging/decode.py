@@ -322,7 +322,7 @@ def _heif_plugin() -> Callable[[io.BytesIO], Any]:
     try:
         from pillow_heif import HeifImageFile
     except ImportError as error:
-        raise DecodeError("unsupported_format", "HEIC; to read it, run: pip install pillow-heif") from error
+        raise DecodeError("unsupported_format", 'HEIC; to read it, run: pip install "segdata[heic]"') from error
     plugin: Callable[[io.BytesIO], Any] = HeifImageFile
     return plugin
 
