@@ -270,4 +270,4 @@ atomic_write(Path("reports/r1/index.html"), b"page")
     wanted |= {tmp_path, tmp_path / "new", tmp_path / "new" / "catalog", tmp_path / "new" / "catalog" / "tables"}
     wanted |= {tmp_path / "reports", tmp_path / "reports" / "r1"}
     assert {str(path) for path in wanted} - synced == set()
-    assert any(name.startswith(f"{tmp_path}/reports/r1/.index.html.") for name in synced)
+    assert any(name.startswith(f"{tmp_path}/reports/r1/.segdata.") for name in synced)
