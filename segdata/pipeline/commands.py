@@ -179,6 +179,7 @@ def train_first(context: RunContext, recipe: Recipe, arm: str = "") -> tuple[Tra
         )
     refuse_leaks(samples, recipe)
     if context.dry_run:
+        warn_of_gaps(context.catalog, "train", ("backgrounds", "test"))
         return None, samples.counts()
     trained = train_version(context, recipe, Plan(samples, arm=arm))
     return trained, trained.to_json(samples)
