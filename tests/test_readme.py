@@ -156,7 +156,7 @@ def test_the_commands_of_the_readme_run_in_order_and_so_does_its_python(shell: S
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.stress
 def test_the_commands_of_the_tutorial_run_in_order(shell: Shell) -> None:
     drawn, _, archives = TUTORIAL.partition("## With the real archives")
     assert "/data/Portrait2000" in archives  # which nobody has here: test_docs.py holds its calls to the commands

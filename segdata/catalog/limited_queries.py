@@ -206,11 +206,13 @@ def _ended(question: Question, status: int, limits: QueryLimits) -> UsageError:
     if status == -signal.SIGKILL:  # by the kernel, which ran out of memory first
         return UsageError(_too_large(question, limits))
     name = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-    return UsageError(f"{question.name}: DuckDB crashed ({name}); write it in a simpler way")
+    # At the limit on memory some of DuckDB's functions crash instead of raising an error.
+    return UsageError(_too_large(question, limits, f"DuckDB crashed ({name}), as it may where it"))
 
 
-def _too_large(question: Question, limits: QueryLimits) -> str:
+def _too_large(question: Question, limits: QueryLimits, subject: str = "it") -> str:
     return (
-        f"{question.name}: stopped: it needs more than half of the machine's memory, {limits.memory / _GIB:.1f} GiB "
-        f"(the answer alone may have {limits.memory / 2 / _GIB:.1f} GiB); ask for fewer rows or columns"
+        f"{question.name}: stopped: {subject} needs more than half of the machine's memory, "
+        f"{limits.memory / _GIB:.1f} GiB (the answer alone may have {limits.memory / 2 / _GIB:.1f} GiB); ask for fewer "
+        "rows or columns, or a simpler expression"
     )
