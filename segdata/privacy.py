@@ -39,7 +39,7 @@ def keep_quiet() -> None:
     _silence_openvino(sys.modules.get("openvino_telemetry"))
     hub = sys.modules.get("huggingface_hub.constants")
     if hub is not None:  # it read the variable when it was imported, and asks this constant before it sends
-        hub.HF_HUB_DISABLE_TELEMETRY = True  # type: ignore[attr-defined]  # a module's constant
+        hub.HF_HUB_DISABLE_TELEMETRY = True  # type: ignore[attr-defined]  # ModuleType declares no attributes
 
 
 def _silence_openvino(sender: ModuleType | None) -> None:
@@ -47,7 +47,7 @@ def _silence_openvino(sender: ModuleType | None) -> None:
     if sender is None:
         # A name that is None in sys.modules can't be imported, and without the package OpenVINO uses a stub of its own
         # that sends nothing.
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # blocks the name
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # typeshed allows modules only; None blocks the name
     else:
         sender.Telemetry = _NoTelemetry  # type: ignore[attr-defined]  # OpenVINO makes one for each conversion
 

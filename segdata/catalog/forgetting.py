@@ -269,24 +269,24 @@ def _earlier_files(workspace: Workspace, rows: Sequence[Row]) -> tuple[Row, ...]
     catalog = workspace.catalog
     ids = {row["sample_id"] for row in rows}
     known = _hashes(rows)
-    found: dict[tuple[str, str], Row] = {}
+    earlier: dict[tuple[str, str], Row] = {}
     for table in _OF_SAMPLES:
         for row in catalog.read(table, list(_FILES_OF_SAMPLE), quoted_in("sample_id", ids)).to_pylist():
             if row["image_sha256"] and row["image_sha256"] not in known:
-                found[row["sample_id"], row["image_sha256"]] = row
-    same = f"status = 'present' AND {quoted_in('image_sha256', {image for _, image in found})}"
+                earlier[row["sample_id"], row["image_sha256"]] = row
+    same = f"status = 'present' AND {quoted_in('image_sha256', {image for _, image in earlier})}"
     shared = set(catalog.read("samples", ["image_sha256"], same)["image_sha256"].to_pylist())
-    return tuple(row for (_, image), row in sorted(found.items()) if image not in shared)
+    return tuple(row for (_, image), row in sorted(earlier.items()) if image not in shared)
 
 
 def _orphans(workspace: Workspace) -> frozenset[str]:
     """SHA-256 of pictures with a thumbnail or an embedding that no sample has any more."""
     catalog = workspace.catalog
     samples = set(catalog.read("samples", ["image_sha256"])["image_sha256"].to_pylist())
-    kept = set(catalog.read("appearances", ["image_sha256"])["image_sha256"].to_pylist())
+    pictures = set(catalog.read("appearances", ["image_sha256"])["image_sha256"].to_pylist())
     for column in catalog.read("embeddings", ["image_sha256", "over_sha256"]).columns:
-        kept |= set(column.to_pylist())
-    return frozenset(value for value in kept - samples if value)
+        pictures |= set(column.to_pylist())
+    return frozenset(value for value in pictures - samples if value)
 
 
 def _hashes(rows: Iterable[Row]) -> set[str]:

@@ -121,9 +121,9 @@ def drop_mends(catalog: Catalog, names: Set[str], images: Set[str] = frozenset()
 
 def drop_unlisted_mends(catalog: Catalog) -> None:
     """Remove labels that the index does not name: a kill came between writing them and the index. Nobody may write."""
-    kept = {file for mend in mends_of(catalog).values() for file in (mend.file, *mend.earlier)}
+    listed_names = {file for mend in mends_of(catalog).values() for file in (mend.file, *mend.earlier)}
     for file in folder_of(catalog).glob("*.png"):
-        if file.name not in kept:
+        if file.name not in listed_names:
             file.unlink(missing_ok=True)
 
 

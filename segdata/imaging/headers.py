@@ -178,7 +178,7 @@ def pixel_segments(data: bytes) -> bytes:
 
     Pillow's time for many of them grows with the square of their number.
     """
-    place, kept = 2, [data[:2]]
+    place, segments = 2, [data[:2]]
     while data[place + 1] != 0xDA:
         marker = data[place + 1]
         if marker in (0x01, 0xFF) or 0xD0 <= marker <= 0xD8:
@@ -186,9 +186,9 @@ def pixel_segments(data: bytes) -> bytes:
             continue
         end = place + 2 + struct.unpack_from(">H", data, place + 2)[0]
         if marker not in _TEXT_SEGMENTS:
-            kept.append(data[place:end])
+            segments.append(data[place:end])
         place = end
-    return b"".join([*kept, data[place:]])
+    return b"".join([*segments, data[place:]])
 
 
 def _read_png(data: bytes, damaged: RejectReason) -> Header:
@@ -224,8 +224,8 @@ def _read_boxes(data: bytes, kind: Format, damaged: RejectReason) -> Header:
     try:
         width, height = largest_size(data)
     except BoxError as error:
-        told = f"{name}: {error}" if error.reason else f"a damaged {name} file: {error}"
-        raise DecodeError(error.reason or damaged, told) from error
+        detail = f"{name}: {error}" if error.reason else f"a damaged {name} file: {error}"
+        raise DecodeError(error.reason or damaged, detail) from error
     return Header(kind, width, height, pixels=data)
 
 

@@ -96,8 +96,8 @@ def _judge(tree: Tree, entry: _Entry, picture: Picture | None, dataset: str) -> 
     if entry.fault is not None:
         return Reject(dataset, entry.path, "unsafe_path", entry.fault)
     if entry.unwanted is not None:
-        there = picture is not None and not picture.leads_out
-        return Filtered(dataset, entry.path, entry.unwanted, there=there)
+        is_inside = picture is not None and not picture.leads_out
+        return Filtered(dataset, entry.path, entry.unwanted, there=is_inside)
     if picture is None:
         return Reject(dataset, entry.path, "missing_image", "annotated, and not there")
     return tree.pair(picture, None, kind="background", split="none", licence=entry.licence)
@@ -121,9 +121,10 @@ def _check_person_categories(source: SourceRecipe, sets: Sequence[_Set]) -> None
     names = frozenset[str]().union(*(one.category_names for one in sets))
     for name in source.person_categories or ():
         if plain_name(name) not in names:
-            there = ", ".join(printable(name) for name in sorted(names)[:_MOST_SHOWN])
+            known_names = ", ".join(printable(name) for name in sorted(names)[:_MOST_SHOWN])
             raise SourceError(
-                f"source {source.name}: person_categories: no category is named {name!r}; the annotations have {there}"
+                f"source {source.name}: person_categories: no category is named {name!r}; the annotations have "
+                f"{known_names}"
             )
 
 
@@ -194,7 +195,7 @@ def _list_entries(
             entries.append(_Entry(path, f"file_name {repr(name)[:200]} {match.fault}", None, ""))
             continue
         own = annotations.licences.get(entry_id(entry, "license"))
-        entries.append(_Entry(match.path, None, judge.unwanted(entry), own or licence))
+        entries.append(_Entry(match.path, None, judge.unwanted(entry_id(entry, "id")), own or licence))
     return entries
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,7 @@ def parse_annotations(data: bytes) -> Annotations:
     Raises:
         ValueError, KeyError, TypeError, RecursionError, MemoryError: It is no JSON, or not what COCO's files are.
     """
-    document = json.loads(decode_text(data), object_pairs_hook=_kept)
+    document = json.loads(decode_text(data), object_pairs_hook=_without_polygons)
     if not isinstance(document, dict):
         raise TypeError("not an object")
     images, annotations, categories = (document[key] for key in ("images", "annotations", "categories"))
@@ -103,9 +103,8 @@ class BackgroundTest:
         self._any_object = not wanted or not annotations.have_supercategories
         self._wanted = {one for one, same in categories.items() if any(plain_name(kind) in wanted for _, kind in same)}
 
-    def unwanted(self, entry: Mapping[str, Any]) -> str | None:
-        """Why the photo of an entry is no background; None if it is one."""
-        image_id = entry_id(entry, "id")
+    def unwanted(self, image_id: int | str | None) -> str | None:
+        """Why the photo with an image id is no background; None if it is one."""
         seen = self._annotations.seen.get(image_id, set()) if image_id is not None else set()
         if not seen.isdisjoint(self._people):
             return HAS_PERSON
@@ -120,5 +119,6 @@ class BackgroundTest:
         return None
 
 
-def _kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_polygons(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object without the keys that nobody here reads."""
     return {key: value for key, value in pairs if key in _KEPT}

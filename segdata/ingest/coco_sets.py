@@ -61,11 +61,11 @@ class PhotoFolders:
     def files(self, folder: str) -> dict[str, Picture]:
         """The files below a folder by their path under the root; none if there is no such folder."""
         if folder not in self._walked:
-            there = (self._root / folder).is_dir()
-            found = {one.path: one for one in self._tree.pictures(folder, any_name=True)} if there else {}
+            pictures = self._tree.pictures(folder, any_name=True) if (self._root / folder).is_dir() else ()
+            by_path = {picture.path: picture for picture in pictures}
             if folder == "images":
-                found = {path: one for path, one in found.items() if not self._is_of_a_set(path)}
-            self._walked[folder] = found
+                by_path = {path: picture for path, picture in by_path.items() if not self._is_of_a_set(path)}
+            self._walked[folder] = by_path
         return self._walked[folder]
 
     def _is_of_a_set(self, path: str) -> bool:

@@ -109,7 +109,7 @@ def _train_row(context: RunContext, recipe: Recipe, row: AblationRow, number: in
     if not (row.mined or row.control):
         return first.model
     mined = mine_with(its_context, its_recipe, its_context.workspace.resolve(first.model["uri"]))
-    plan = replace(plan_retraining(its_context, its_recipe, first.model, mined["selection"]), arm=ARM)
+    plan = replace(plan_retraining(its_context, its_recipe, first.model, mined.selection), arm=ARM)
     if row.control:
         eligible = eligible_for_control(its_context, its_recipe, plan)
         plan = replace(plan, training=control_set(eligible, plan, its_recipe), selection=None, arm=f"{ARM}-control")

@@ -21,6 +21,7 @@ from segdata.records import is_text, printable
 from segdata.storage.expansion import ExpansionError, expand_path
 
 if TYPE_CHECKING:
+    from segdata.mine.run import MineResult
     from segdata.predict.pictures import PictureOptions
 
 
@@ -200,11 +201,11 @@ def mine(session: Session, model: str | None = None, as_of: str | None = None) -
             context = context.reading(context.catalog.at({"models": moment.versions["models"]}))
         folder = model_folder(context, model)
         warn_of_gaps(context.catalog, "mine", ("test", "pool"))
-        record.result = mine_with(record.context, session.recipe, folder)
+        record.result = mine_with(record.context, session.recipe, folder).to_json()
     return record
 
 
-def mine_with(context: RunContext, recipe: Recipe, folder: Path) -> dict[str, Any]:
+def mine_with(context: RunContext, recipe: Recipe, folder: Path) -> MineResult:
     """Mine with one version, as part of a run.
 
     Args:
@@ -222,7 +223,7 @@ def mine_with(context: RunContext, recipe: Recipe, folder: Path) -> dict[str, An
     opinions = [opinion_of(context, wanted) for wanted in recipe.mine.second_opinions]
     eligible, skipped = minable(context.workspace, folder)
     folds = fold_versions(context, recipe, folder) if recipe.mine.folds else ()
-    return run_mine(context, recipe.mine, folder, eligible, skipped, Further(opinions, folds)).to_json()
+    return run_mine(context, recipe.mine, folder, eligible, skipped, Further(opinions, folds))
 
 
 def opinion_of(context: RunContext, wanted: str) -> Path:

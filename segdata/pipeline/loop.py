@@ -102,7 +102,7 @@ class _Loop:
         if known := find_round(context, key, number):
             return known
         try:
-            mined = mine_with(context, recipe, context.workspace.resolve(model["uri"]))
+            mined = mine_with(context, recipe, context.workspace.resolve(model["uri"])).to_json()
         except TooFewSamplesError as error:
             return str(error)
         if self.review and (wait := self._waits(number, model, mined)):

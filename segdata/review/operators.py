@@ -20,6 +20,9 @@ from segdata.review.judging import annotate, judge, next_case, own_note, progres
 
 _ONE_AT_A_TIME = threading.Lock()
 
+BarState = dict[str, Any]
+"""What an operator answers: JSON for review.js, which draws the bar."""
+
 
 class State(foo.Operator):  # type: ignore[misc]  # FiftyOne has no types
     """What the bar shows: progress, the open case, what was said about it."""
@@ -114,7 +117,7 @@ def register(plugin: Any) -> None:
         plugin.register(operator)
 
 
-def _judge_seen(ctx: Any, seen: str, verdict: str, note: Any) -> dict[str, Any]:
+def _judge_seen(ctx: Any, seen: str, verdict: str, note: Any) -> BarState:
     """Judge the case that the reviewer saw, and open the next, without `reload_samples`: it blanks the picture."""
     following = next_case(ctx.view, seen)  # before the verdict: it may take the case out of the view
     judge(ctx.dataset, [seen], verdict, _reviewer(), None if note is None else str(note))
@@ -126,7 +129,7 @@ def _judge_seen(ctx: Any, seen: str, verdict: str, note: Any) -> dict[str, Any]:
     return {**_state(ctx, following), "samples": _as_in_app(ctx, [seen])}
 
 
-def _judge_selected(ctx: Any, verdict: str) -> dict[str, Any]:
+def _judge_selected(ctx: Any, verdict: str) -> BarState:
     """Judge the samples that are selected in the grid, if no case is open."""
     if ctx.current_sample is not None or not ctx.selected:
         ctx.ops.notify("Open a case and look at it, or close it and select some; then judge", variant="warning")
@@ -137,7 +140,7 @@ def _judge_selected(ctx: Any, verdict: str) -> dict[str, Any]:
     return {**_state(ctx, None), "samples": _as_in_app(ctx, ctx.selected)}
 
 
-def _undo(ctx: Any) -> dict[str, Any]:
+def _undo(ctx: Any) -> BarState:
     taken = undo(ctx.dataset, _reviewer())
     if not taken:
         ctx.ops.notify("Nothing to undo: what was pulled is in the catalog; judge it anew instead", variant="warning")
@@ -150,7 +153,7 @@ def _undo(ctx: Any) -> dict[str, Any]:
     return {**state, "samples": _as_in_app(ctx, taken)}
 
 
-def _state(ctx: Any, key: str | None) -> dict[str, Any]:
+def _state(ctx: Any, key: str | None) -> BarState:
     if not _is_ours(ctx):
         return {}
     done, total = progress(ctx.view)
