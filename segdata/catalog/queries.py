@@ -6,11 +6,12 @@ Everything here runs in this process, without limits: it is for segdata's own st
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -200,34 +201,56 @@ def open_tables(
             connection.close()
 
 
-def _private_folder() -> AbstractContextManager[str]:
+@contextmanager
+def _private_folder() -> Iterator[str]:
     """A new temporary folder of mode 0700: DuckDB would create one that other users can read.
 
-    Where none can be created, the path is empty, and DuckDB writes no temporary files.
+    It is locked as long as it is in use, so that `remove_left_folders` can tell it from that of a killed process, whose
+    process id may have been given to another. Where none can be created, the path is empty, and DuckDB writes no
+    temporary files.
     """
-    prefix = f"{_SPILL_PREFIX}{os.getpid()}-"
     try:
-        return tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+        folder, lock = _create_locked_folder()
     except OSError:
-        return nullcontext("")
+        yield ""
+        return
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _create_locked_folder() -> tuple[str, int]:
+    """A new folder, and the descriptor that holds its lock until it is closed.
+
+    Raises:
+        OSError: None can be created.
+    """
+    while True:
+        folder = tempfile.mkdtemp(prefix=_SPILL_PREFIX)
+        lock = os.open(folder, os.O_RDONLY)
+        with suppress(OSError):  # a file system without locks: the folder looks abandoned there, which loses no rows
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if Path(folder).is_dir():
+            return folder, lock
+        os.close(lock)  # removed before it was locked
 
 
 def remove_left_folders() -> None:
     """Remove the temporary folders of processes that were killed: rows of a catalog may be in them."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_SPILL_PREFIX}*"):
-        owner = folder.name.removeprefix(_SPILL_PREFIX).partition("-")[0]
-        if owner.isdigit() and not _is_alive(int(owner)):
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:  # somebody else's, or no folder
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        return True
-    return True
+        except OSError:  # locked: in use
+            continue
+        finally:
+            os.close(lock)
 
 
 def _closed_connection(tables: Mapping[str, Source], memory: int | None, folder: str) -> duckdb.DuckDBPyConnection:

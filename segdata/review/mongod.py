@@ -137,6 +137,8 @@ def _command(mongod: Path, place: Place, socket: Path) -> list[str]:
     command += ["--bind_ip", str(socket), "--nounixsocket", "--filePermissions", "0600"]
     # Compressed messages are of no use on one machine, and were how CVE-2025-14847 read the server's memory.
     command += ["--networkMessageCompressors", "disabled"]
+    # FiftyOne's aggregations need no JavaScript; without it, whoever reaches the database runs no programs in mongod.
+    command += ["--noscripting"]
     # What mongod would note of the whole machine once a second is of no use here.
     return [*command, "--setParameter", "diagnosticDataCollectionEnabled=false"]
 

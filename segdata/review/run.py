@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from segdata.catalog.purging import quoted_in
 from segdata.catalog.verdicts import Taken, last_remarks, take_in
+from segdata.errors import DataError
 from segdata.records import Progress
 from segdata.review.cases import Chosen, case_rows, chosen_by, newest_selection
 from segdata.review.ending import Ending, ended_politely
@@ -169,11 +170,19 @@ def _dataset(context: RunContext, recipe: ReviewRecipe, join: bool = False) -> I
     with open_database(place, join) as uri:
         require_our_version(uri, place)
         set_environment(place, uri, reviewer)
+        from pymongo.errors import ConnectionFailure
+
         from segdata.review.dataset import dataset_name, open_dataset
 
         try:
             name = dataset_name(recipe.dataset, context.workspace.root.name)
             yield open_dataset(name, context.workspace.root, place.own), reviewer
+        except ConnectionFailure as error:
+            raise DataError(
+                f"{place.database}: the review's database does not answer any more ({type(error).__name__}). Verdicts "
+                "that it has stored are not lost: run segdata review --pull; if it does not start, its log says why: "
+                f"{place.database / 'log' / 'mongo.log'}"
+            ) from error
         finally:
             close_connection()
 

@@ -68,11 +68,32 @@ def test_folders_of_killed_processes_are_removed_and_those_of_living_ones_are_no
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        pass
-    for name in (f"segdata-rows-{ended.pid}-a", f"segdata-rows-{os.getpid()}-b", "segdata-rows-c", "other"):
+    for name in ("segdata-rows-abandoned", f"segdata-rows-{os.getpid()}-a", "other"):  # the pid of a living process
         (tmp_path / name).mkdir()
         (tmp_path / name / "rows").write_text("rows")
-    remove_left_folders()
-    left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == sorted(["other", "segdata-rows-c", f"segdata-rows-{os.getpid()}-b"])
+    (tmp_path / "segdata-rows-link").symlink_to("other")
+    with open_tables({}) as connection:
+        in_use = connection.execute("SELECT current_setting('temp_directory')").fetchall()[0][0]
+        remove_left_folders()
+        left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"other", "segdata-rows-link", Path(in_use).name}
+    assert (tmp_path / "other/rows").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"other", "segdata-rows-link"}
+
+
+def test_the_folder_of_a_process_that_is_killed_is_not_locked_any_more(tmp_path: Path) -> None:
+    program = (
+        "import os, signal\n"
+        "from segdata.catalog.queries import open_tables\n"
+        "with open_tables({}):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=False)
+    assert len(list(tmp_path.glob("segdata-rows-*"))) == 1
+    subprocess.run(
+        [sys.executable, "-c", "from segdata.catalog.queries import remove_left_folders as r; r()"],
+        env=environment,
+        check=True,
+    )
+    assert not list(tmp_path.glob("segdata-rows-*"))

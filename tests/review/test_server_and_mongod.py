@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -18,6 +19,7 @@ from segdata.review.environment import ADDRESS, Place, free_port, place_of, requ
 from segdata.review.guest import require_our_version
 from segdata.review.mongod import is_alive, open_database
 from segdata.review.sockets import private_socket
+from tests.review.conftest import reviewing
 
 
 def test_a_taken_port_is_named_with_another_one() -> None:
@@ -187,3 +189,17 @@ def test_a_mongod_that_does_not_start_is_explained(
     monkeypatch.setattr("segdata.review.mongod.require_mongods", lambda folder: [failing])
     with pytest.raises(error, match=told), open_database(Place(tmp_path, tmp_path / "mongo", None, own)):
         pass
+
+
+@pytest.mark.stress
+def test_a_database_that_is_killed_during_a_review_ends_in_a_message(
+    mined: Any, segdata_entry: list[str], mongod: Path
+) -> None:
+    root = mined.workspace.root
+    with reviewing(segdata_entry, root, free_port()) as (process, _):
+        os.kill(int(json.loads(place_of(mined.workspace).address_file.read_text())["mongod"]), signal.SIGKILL)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=300)
+    assert process.returncode == 3, errors
+    assert json.loads(output)["error"]["kind"] == "DataError"
+    assert "the review's database does not answer any more" in errors and "Traceback" not in errors
