@@ -96,6 +96,8 @@ class Reject:
         detail: what exactly, and what to do about it.
         stamps: of the bytes that were judged, so that they are not judged again; None where the name or the file
             system was at fault, which may be mended without a byte changing.
+        sample_id: that the candidate would have had, where `path` without its suffix does not say it, as for a label
+            whose photo is missing.
     """
 
     dataset: str
@@ -103,6 +105,7 @@ class Reject:
     reason: RejectReason
     detail: str
     stamps: Stamps | None = None
+    sample_id: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", printable(self.path))

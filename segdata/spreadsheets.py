@@ -1,15 +1,16 @@
 """Keep spreadsheets from running cells of a CSV file: one that begins like a formula gets an apostrophe before it.
 
 Spreadsheets of some languages split cells at semicolons, or at tabs, wherever these stand. So a formula may not begin
-behind one of them either, nor at the start of a line.
+behind one of them either, nor at the start of a line. Quotation marks and spaces before it do not stop a formula: a
+reader that splits elsewhere takes the quotes for those of a cell.
 """
 
 from __future__ import annotations
 
 import re
 
-_FORMULA = re.compile(r"(^|[;\t\r\n])(?='*[=+\-@\t\r])")
-_GUARDED = re.compile(r"(^|[;\t\r\n])'(?='*[=+\-@\t\r])")
+_FORMULA = re.compile(r"""(^|[;\t\r\n])(?=['" ]*[=+\-@\t\r])""")
+_GUARDED = re.compile(r"""(^|[;\t\r\n])'(?=['" ]*[=+\-@\t\r])""")
 
 
 def guard_formulas(text: str) -> str:
@@ -17,6 +18,8 @@ def guard_formulas(text: str) -> str:
 
     >>> guard_formulas("=cmd()"), guard_formulas("a;=1+1"), guard_formulas("a, b")
     ("'=cmd()", "a;'=1+1", 'a, b')
+    >>> print(guard_formulas('a;"=1+1'))
+    a;'"=1+1
     """
     return _FORMULA.sub(r"\1'", text)
 

@@ -18,7 +18,8 @@ CELLS = st.text("ab'=+-@;,\t\r\n\" ", max_size=12)
 @given(CELLS)
 def test_no_piece_of_a_cell_begins_like_a_formula_and_the_text_comes_back(text: str) -> None:
     guarded = guard_formulas(text)
-    assert not any(piece.startswith(("=", "+", "-", "@")) for piece in re.split(r"[;\t\r\n]", guarded))
+    pieces = (piece.lstrip('" ') for piece in re.split(r"[;\t\r\n]", guarded))  # some readers drop these
+    assert not any(piece.startswith(("=", "+", "-", "@")) for piece in pieces)
     assert unguard_formulas(guarded) == text
 
 

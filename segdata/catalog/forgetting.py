@@ -7,6 +7,7 @@ again, under whatever name. They also stand in for the sample in `samples`, and 
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from segdata.catalog.mentions import FREE_TEXT, Mentions
 from segdata.catalog.purging import quoted, quoted_in
 from segdata.catalog.queries import remove_left_folders
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
-from segdata.catalog.upkeep import unfinished_files
+from segdata.catalog.upkeep import UNFINISHED_NAME, unfinished_files
 from segdata.catalog.workspace import Workspace
 from segdata.errors import UsageError
 
@@ -35,7 +36,8 @@ _MARKED_COLUMNS = (*KEPT_COLUMNS, "path", "image_uri", "alpha_uri")
 """What a marked row keeps until the end, so that a call that was cut off can be finished."""
 _FILES_OF_SAMPLE = ("sample_id", "image_sha256", "alpha_sha256")
 _OF_SAMPLES = ("scores", "predictions", "selections", "verdicts")
-_ERASED = ("samples", "appearances", "embeddings", "rejects", "filtered", *_OF_SAMPLES)
+_REFUSED = ("rejects", "filtered")
+_ERASED = ("samples", "appearances", "embeddings", *_REFUSED, *_OF_SAMPLES)
 _TEMPORARY_SUFFIX = ".tmp"
 
 
@@ -118,8 +120,8 @@ def traces_of(workspace: Workspace, sample_ids: Sequence[str]) -> Traces:
     where = {name: quoted_in("sample_id", ids) for name in _OF_SAMPLES}
     earlier, orphans = _earlier_files(workspace, rows), _orphans(workspace)
     pictures = _hashes((*rows, *earlier)) | orphans
-    where |= {"appearances": quoted_in("image_sha256", pictures), "rejects": _their_places(rows)}
-    where |= {"filtered": _their_places(rows), "embeddings": _their_embeddings(pictures)}
+    where |= {"appearances": quoted_in("image_sha256", pictures), "embeddings": _their_embeddings(pictures)}
+    where |= {name: _their_places(workspace, name, ids) for name in _REFUSED}
     counts = {
         name: catalog.query(f"SELECT count(*)::BIGINT AS n FROM {name} WHERE {predicate}")["n"][0].as_py()
         for name, predicate in where.items()
@@ -161,8 +163,8 @@ def erase(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id: 
     catalog.delete("samples", quoted_in("sample_id", {row["sample_id"] for row in traces.composites}))
     catalog.delete("appearances", quoted_in("image_sha256", traces.pictures))
     catalog.delete("embeddings", _their_embeddings(traces.pictures))
-    for name in ("rejects", "filtered"):
-        catalog.delete(name, _their_places(traces.rows))
+    for name in _REFUSED:
+        catalog.delete(name, _their_places(workspace, name, traces.ids))
     for name in _OF_SAMPLES:
         catalog.delete(name, quoted_in("sample_id", traces.ids))
 
@@ -238,11 +240,13 @@ def _all_hashes(workspace: Workspace, rows: Sequence[Row], ids: set[str], mended
 
 
 def _remove_temporary_files(workspace: Workspace) -> None:
-    """What a killed command left half written; nobody writes now."""
-    folders = (workspace.catalog.root, workspace.models, workspace.reports, workspace.root / "review")
+    """What a killed command left half written; nobody writes now. Files of other programs are left alone."""
+    catalog = workspace.catalog
+    folders = (catalog.root / "tables", catalog.files, workspace.models, workspace.reports, workspace.root / "review")
     written = (path for folder in folders for path in folder.rglob(f".*{_TEMPORARY_SUFFIX}"))
     for path in (*workspace.root.glob(f".*{_TEMPORARY_SUFFIX}"), *written):
-        path.unlink(missing_ok=True)
+        if UNFINISHED_NAME.fullmatch(path.name.removesuffix(_TEMPORARY_SUFFIX)):
+            path.unlink(missing_ok=True)
     for path in list(unfinished_files(workspace)):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -298,10 +302,23 @@ def _their_embeddings(hashes: set[str]) -> str:
     return f"({quoted_in('image_sha256', hashes)} OR {quoted_in('over_sha256', hashes)})"
 
 
-def _their_places(rows: Sequence[Row]) -> str:
+def _their_places(workspace: Workspace, table: str, ids: set[str]) -> str:
+    """The rows of `rejects` or `filtered` whose path or detail names one of the samples: a label without its photo too.
+
+    A file that shows nobody of them and only has their name is among these rows as well; the next ingest adds it again.
+    """
+    names: dict[str, set[str]] = {}
+    for sample_id in ids:
+        dataset, _, stem = sample_id.partition("/")
+        names.setdefault(dataset, set()).add(stem.rpartition("/")[2])
+    columns = ["dataset", "path", *(["detail"] if "detail" in SCHEMAS[table].names else [])]
+    rows = workspace.catalog.read(table, columns, quoted_in("dataset", set(names))).to_pylist()
     places: dict[str, set[str]] = {}
-    for row in rows:
-        if row["path"]:
-            places.setdefault(row["dataset"], set()).add(row["path"])
-    each = (f"({quoted_in('dataset', {name})} AND {quoted_in('path', places[name])})" for name in sorted(places))
+    for dataset, stems in names.items():
+        naming = re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, sorted(stems)))})(?![^\W_])")
+        texts = ((row["path"], f"{row['path']} {row.get('detail')}") for row in rows if row["dataset"] == dataset)
+        places[dataset] = {path for path, text in texts if naming.search(text)}
+    each = (
+        f"({quoted_in('dataset', {name})} AND {quoted_in('path', paths)})" for name, paths in places.items() if paths
+    )
     return " OR ".join(each) or "1 = 0"

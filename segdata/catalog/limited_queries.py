@@ -25,6 +25,7 @@ from segdata.errors import CatalogError, UsageError
 from segdata.storage.memory import machine_memory
 
 TIMEOUT_S = 300.0
+_LONGEST_HEADER = 1 << 20  # bytes: messages are cut to some thousand characters
 _GIB = 1 << 30
 
 
@@ -128,7 +129,7 @@ def _ask(question: Question, tables: Mapping[str, Source], limits: QueryLimits) 
     try:
         with suppress(OSError):  # the process may end before it has read everything, and still say why
             _send(process.stdin, question, tables, limits)
-        header = process.stdout.readline()
+        header = process.stdout.readline(_LONGEST_HEADER)
         if header.endswith(b"\n"):
             reply: dict[str, Any] = json.loads(header)
             if "error" in reply:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _SPILL_PREFIX = "segdata-rows-"
+_LONGEST_MESSAGE = 2000
 _MEMORY_OF_A_THREAD = 128 * 2**20
 
 
@@ -330,4 +331,6 @@ def _text(value: str) -> str:
 
 
 def _first_lines(error: Exception) -> str:
-    return str(error).split("\n\n", maxsplit=1)[0].strip()
+    """What DuckDB says, without the statement that it repeats; a query can make that of any length."""
+    text = str(error)[: 2 * _LONGEST_MESSAGE].split("\n\n", maxsplit=1)[0].strip()
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} [...]"

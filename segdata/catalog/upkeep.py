@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 _FILE_BYTES = 64 << 20  # large enough to read quickly, small enough that a merge rewrites little
 _TOO_MANY_FILES = 100
 _PINNED = ("samples", "verdicts", "selections", "models")  # scores and predictions can be made again from these
-_OURS = re.compile(r"\..+\.[a-z0-9_]{8}")  # how `storage.files` names them, and the tempfile module before it did
+UNFINISHED_NAME = re.compile(
+    r"\..+\.[a-z0-9_]{8}"
+)  # how `storage.files` names them, and the tempfile module before it did
 _DEAD_AFTER_HOURS = 24.0  # no command writes at one file for longer
 
 
@@ -188,5 +190,7 @@ def unfinished_files(workspace: Workspace) -> Iterator[Path]:
     yield from (workspace.catalog.root / "tables").glob("*/*#*")
     yield from (workspace.catalog.root / "tables").glob("*/_delta_log/*#*")
     for folder in (workspace.catalog.files, workspace.reports, workspace.models):
-        yield from (path for path in folder.rglob(".*.tmp") if _OURS.fullmatch(path.name.removesuffix(".tmp")))
-    yield from (path for path in workspace.models.glob(".*") if path.is_dir() and _OURS.fullmatch(path.name))
+        yield from (
+            path for path in folder.rglob(".*.tmp") if UNFINISHED_NAME.fullmatch(path.name.removesuffix(".tmp"))
+        )
+    yield from (path for path in workspace.models.glob(".*") if path.is_dir() and UNFINISHED_NAME.fullmatch(path.name))

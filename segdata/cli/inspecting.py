@@ -96,7 +96,7 @@ def query(
                 told = {} if moment is None else {"as_of": moment.to_json()}
                 print_json_rows({"command": "query", **told}, "rows", slices_of(answer))
                 return
-            say_table(answer.column_names, [tuple(row.values()) for row in answer.slice(0, rows).to_pylist()])
+            say_table(answer.column_names, [tuple(row.values()) for row in _python_rows(answer.slice(0, rows))])
     more = answer.num_rows - rows
     say(f"{answer.num_rows} rows" + (f"; {more} more with --rows or --json" if more > 0 else ""))
 
@@ -124,4 +124,30 @@ def slices_of(answer: pa.Table, size: int = 2**22) -> Iterator[list[dict[str, An
     """An answer's rows as Python objects, about `size` bytes of Arrow data at a time: objects take many times more."""
     rows = max(1, size * answer.num_rows // max(answer.nbytes, 1))
     for start in range(0, answer.num_rows, rows):
-        yield answer.slice(start, rows).to_pylist()
+        yield _python_rows(answer.slice(start, rows))
+
+
+def _python_rows(answer: pa.Table) -> list[dict[str, Any]]:
+    """Rows as Python objects; a column with a value that Python does not have, such as the year 99999, as text."""
+    import pyarrow as pa
+
+    try:
+        rows: list[dict[str, Any]] = answer.to_pylist()
+        return rows
+    except (ValueError, OverflowError, pa.ArrowException):  # ArrowInvalid is a ValueError, but not all are
+        columns = [_python_values(column) for column in answer.columns]
+    return [dict(zip(answer.column_names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _python_values(column: pa.ChunkedArray) -> list[Any]:
+    import pyarrow as pa
+
+    values: list[Any]
+    try:
+        values = column.to_pylist()
+    except (ValueError, OverflowError, pa.ArrowException):
+        try:
+            values = column.cast(pa.string()).to_pylist()
+        except pa.ArrowException:
+            values = [f"a value of type {column.type}, which can't be shown; cast it to VARCHAR"] * len(column)
+    return values

@@ -8,7 +8,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from segdata.records import RejectReason
@@ -21,6 +21,7 @@ _FULL = {b"meta": 4}  # boxes that begin with a version and flags before the box
 _PARENTS = frozenset({b"meta", b"iprp", b"ipco"})
 _MOST_BOXES = 10_000  # phones write a few hundred
 _MOST_LOCATIONS_BYTES = 1 << 20
+_FEW_PIXELS = 1 << 20  # tiles of 512 pixels for a small picture may cover it many times
 
 
 class BoxError(Exception):
@@ -50,20 +51,31 @@ def largest_size(data: bytes) -> tuple[int, int]:
     """Width and height of the largest picture that the boxes claim: the whole, of which tiles are parts.
 
     Raises:
-        BoxError: A box or a picture's data end behind the file's end, or no size is there.
+        BoxError: A box or a picture's data end behind the file's end, no size is there, or tiles cover their picture
+            many times.
     """
     sizes, sequence = [(0, 0)], False
+    claimed: dict[int, tuple[int, int]] = {}
+    owners: dict[int, list[int]] = {}
+    parts: dict[int, list[int]] = {}
     for name, start, end in _boxes(data):
-        if name == b"ispe" and end - start >= 12:
-            sizes.append(
-                (
-                    int.from_bytes(data[start + 4 : start + 8], "big"),
-                    int.from_bytes(data[start + 8 : start + 12], "big"),
-                )
-            )
+        if _is_size(name, start, end):
+            sizes.append(_size_in(data, start))
         elif name == b"iloc":
             _check_locations(data[start:end], len(data))
+        elif name == b"ipco":
+            if claimed:
+                raise BoxError("its boxes are damaged")
+            claimed = _claimed_sizes(data, start, end)
+        elif name == b"ipma":
+            owners |= _owners(data[start:end])
+        elif name == b"iref":
+            for derived, items in _parts(data, start, end).items():
+                parts.setdefault(derived, []).extend(items)
         sequence = sequence or name == b"moov"
+    _check_parts(
+        parts, {item: claimed[number] for item, numbers in owners.items() for number in numbers if number in claimed}
+    )
     width, height = max(sizes, key=lambda size: size[0] * size[1])
     if width * height == 0:
         if sequence:
@@ -118,6 +130,76 @@ def _check_locations(box: bytes, file_bytes: int) -> None:
             end = base + reader.take(offset_bytes) + reader.take(length_bytes)
             if in_file and end > file_bytes:
                 raise BoxError("truncated: the data of a picture are missing")
+
+
+def _claimed_sizes(data: bytes, start: int, end: int) -> dict[int, tuple[int, int]]:
+    """Width and height by the number of the property, from 1."""
+    numbered = enumerate(_children(data, start, end), 1)
+    return {number: _size_in(data, place) for number, (name, place, stop) in numbered if _is_size(name, place, stop)}
+
+
+def _is_size(name: bytes, start: int, end: int) -> bool:
+    return name == b"ispe" and end - start >= 12
+
+
+def _size_in(data: bytes, start: int) -> tuple[int, int]:
+    width, height = data[start + 4 : start + 8], data[start + 8 : start + 12]
+    return int.from_bytes(width, "big"), int.from_bytes(height, "big")
+
+
+def _children(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Type, start and end of the content of the boxes in one box."""
+    place = start
+    while place + 8 <= end:
+        length = int.from_bytes(data[place : place + 4], "big")
+        if length < 8 or place + length > end:
+            return
+        yield data[place + 4 : place + 8], place + 8, place + length
+        place += length
+
+
+def _owners(box: bytes) -> dict[int, list[int]]:
+    """The numbers of the properties of each item, as `ipma` lists them."""
+    reader = _Numbers(box, 4)
+    item_bytes, number_bytes = (4 if box[:1] > b"\0" else 2), (2 if box[3:4] > b"\0" and box[3] & 1 else 1)
+    owners: dict[int, list[int]] = {}
+    for _ in range(reader.take(4)):
+        item = reader.take(item_bytes)
+        numbers = [reader.take(number_bytes) for _ in range(reader.take(1))]
+        owners[item] = [number & ((1 << 8 * number_bytes - 1) - 1) for number in numbers]  # the first bit: essential
+    return owners
+
+
+def _parts(data: bytes, start: int, end: int) -> dict[int, list[int]]:
+    """The items that others are derived from, such as the tiles of a grid, as `iref` lists them."""
+    item_bytes = 4 if data[start : start + 1] > b"\0" else 2
+    parts: dict[int, list[int]] = {}
+    for name, place, stop in _children(data, start + 4, end):
+        if name == b"dimg":
+            reader = _Numbers(data[place:stop], 0)
+            derived, count = reader.take(item_bytes), reader.take(2)
+            parts.setdefault(derived, []).extend(reader.take(item_bytes) for _ in range(count))
+    return parts
+
+
+def _check_parts(parts: Mapping[int, list[int]], sizes: Mapping[int, tuple[int, int]]) -> None:
+    """Refuse a picture whose tiles cover it many times, or are made of tiles themselves: some bytes take hours.
+
+    Raises:
+        BoxError: There is one.
+    """
+    for derived, items in parts.items():
+        if len(items) < 2:
+            continue
+        if any(len(parts.get(item, ())) > 1 for item in items):
+            raise BoxError("tiles that are made of tiles")
+        width, height = sizes.get(derived, (0, 0))
+        tiles = [sizes.get(item, (0, 0)) for item in items]
+        # the last row and column may hang over the picture's edge
+        most = (width + max(side for side, _ in tiles)) * (height + max(side for _, side in tiles))
+        covered = sum(one * other for one, other in tiles)
+        if covered > min(most, 4 * width * height) and covered > _FEW_PIXELS:
+            raise BoxError("tiles that cover their picture many times")
 
 
 class _Numbers:

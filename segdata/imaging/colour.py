@@ -21,12 +21,15 @@ MOST_PROFILE_BYTES = 4 << 20
 """Larger profiles are ignored: those of printers have about a megabyte."""
 
 _MODES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}  # colour spaces of profiles, and Pillow's modes
+_CLASSES = frozenset({b"mntr", b"scnr", b"prtr", b"spac"})  # of pixels in a colour space; others are links and names
+_MOST_TAGS = 100  # as LittleCMS takes
+_PROGRAM_TAGS = (b"D2B", b"B2D")
 _ROUNDING = 3  # of 255: how far encoders' own versions of sRGB are apart
 
 
 def mode_of(profile: bytes) -> str | None:
     """Pillow's mode for the pixels that a profile describes; None for no profile, or one that segdata does not use."""
-    if not 128 <= len(profile) <= MOST_PROFILE_BYTES:
+    if not 128 <= len(profile) <= MOST_PROFILE_BYTES or profile[12:16] not in _CLASSES:
         return None
     return _MODES.get(profile[16:20])
 
@@ -86,7 +89,7 @@ def _transform(profile: bytes) -> ImageCmsTransform | None:
         return None
     try:
         transform = ImageCms.buildTransform(
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.ImageCmsProfile(io.BytesIO(_without_programs(profile))),
             ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile())),
             mode,
             "RGB",
@@ -102,6 +105,25 @@ def _transform(profile: bytes) -> ImageCmsTransform | None:
     except (ImageCms.PyCMSError, OSError, ValueError):  # a damaged profile says nothing about the colours
         return None
     return None if np.abs(apart).max() <= _ROUNDING else transform
+
+
+def _without_programs(profile: bytes) -> bytes:
+    """A profile without the tags that hold a list of processing elements, whose other tags say the same.
+
+    The list may name one element many times, so that kilobytes take gigabytes and minutes. Browsers ignore these tags,
+    too.
+
+    Source:
+        ICC.1:2022, 7.3 (tag table) and 10.17 (multiProcessElementsType).
+    """
+    count = int.from_bytes(profile[128:132], "big")
+    if count > _MOST_TAGS:
+        return b""
+    cleaned = bytearray(profile)
+    for place in range(132, 132 + 12 * count, 12):
+        if cleaned[place : place + 3] in _PROGRAM_TAGS:
+            cleaned[place : place + 4] = b"none"
+    return bytes(cleaned)
 
 
 @cache

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_PIXELS", "DecodeError", "decode_alpha", "decode_image", "decode_luma", "read_alpha", "read_image"]
 
+_MOST_ASPECT, _LONGEST_STRIP = 50, 4096
 _LARGEST_TILE, _TILE_STEP = 4096, 16  # pixels a side; a side of a tile is a multiple of 16
 _COLOURED = 24  # of 255: more than JPEG makes of three equal channels
 # libjpeg's words for faults that cost no pixel, or not one that anybody sees.
@@ -222,6 +223,11 @@ def _channel_of(picture: Pillow.Image, channel: int | None, index: int | None) -
 def _small_enough(header: Header, max_pixels: int) -> Header:
     if header.width * header.height > max_pixels:
         raise DecodeError("too_large", f"{header.width}x{header.height} pixels; at most {max_pixels:,} are read")
+    shorter, longer = sorted((header.width, header.height))
+    if longer > max(_LONGEST_STRIP, _MOST_ASPECT * shorter):  # what is measured by the diagonal would take hours
+        raise DecodeError(
+            "too_large", f"{header.width}x{header.height} pixels: one side is more than {_MOST_ASPECT} times the other"
+        )
     return header
 
 
@@ -272,11 +278,13 @@ def _open(header: Header, max_pixels: int, damaged: RejectReason) -> Pillow.Imag
 
 
 def _check_strips(tags: Mapping[int, Any], size_bytes: int, damaged: RejectReason) -> None:
-    """Refuse a TIFF whose strips or tiles run past its end, before libtiff meets them: it prints what it misses."""
+    """Refuse a TIFF whose strips or tiles run past its end or overlap, before libtiff meets them."""
     for offsets, counts in ((273, 279), (324, 325)):  # StripOffsets and StripByteCounts, TileOffsets and TileByteCounts
-        places = zip(tags.get(offsets) or (), tags.get(counts) or (), strict=False)
+        places = list(zip(tags.get(offsets) or (), tags.get(counts) or (), strict=False))
         if any(offset + count > size_bytes for offset, count in places):
             raise DecodeError(damaged, "a truncated TIFF file")
+        if sum(count for _, count in places) > size_bytes:  # unpacking the same bytes again and again takes hours
+            raise DecodeError(damaged, "a TIFF file whose strips or tiles overlap")
 
 
 def _check_tiles(tags: Mapping[int, Any], side: int) -> None:

@@ -30,7 +30,7 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     """
     require_folders(root, source.name, _CLIPS, _MATTES)
     tree = Tree(root, source.name)
-    mattes = {_key(one): one for one in tree.by_stem(tree.pictures(_MATTES)).values()}
+    mattes = {_key(one): one for one in tree.by_stem(tree.pictures(_MATTES), photo_stem=_clip_stem).values()}
     paired = set()
     for clip in tree.pictures(_CLIPS):
         key = _key(clip)
@@ -43,7 +43,8 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     yield PhotoSet(source.name, _CLIPS, len(paired))
     for key, matte in mattes.items():
         if key not in paired:
-            yield Reject(source.name, matte.path, "missing_image", "no image of this batch, folder and name")
+            detail, sample_id = "no image of this batch, folder and name", f"{source.name}/{_clip_stem(matte.stem)}"
+            yield Reject(source.name, matte.path, "missing_image", detail, sample_id=sample_id)
     yield from tree.refused
 
 
@@ -53,3 +54,14 @@ def _key(picture: Picture) -> _Key:
     folder, _, stem = below.rpartition("/")
     batch, _, numbered = folder.rpartition("/")
     return batch, numbered.rpartition("_")[2], stem
+
+
+def _clip_stem(matte_stem: str) -> str:
+    """The stem of the clip that belongs to a matte.
+
+    >>> _clip_stem("matting/1803151818/matting_00000000/1803151818-00000003")
+    'clip_img/1803151818/clip_00000000/1803151818-00000003'
+    """
+    folder, _, name = matte_stem.rpartition("/")
+    batches, _, numbered = folder.rpartition("/")
+    return f"{_CLIPS}{batches.removeprefix(_MATTES)}/clip_{numbered.rpartition('_')[2]}/{name}"

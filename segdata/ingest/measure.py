@@ -58,7 +58,14 @@ def measure(candidate: Candidate, reading: Reading | None = None, root: Root | N
         The columns of `samples` that come from the pixels, the bytes and the file system, and the image's `thumbnail`;
         or why it can't be a sample, or why nobody wants it.
     """
-    reading = reading or Reading()
+    try:
+        return _measure(candidate, reading or Reading(), root)
+    except MemoryError:
+        detail = "measuring it takes more memory than there is"
+        return Reject(candidate.dataset, candidate.path, "too_large", detail)
+
+
+def _measure(candidate: Candidate, reading: Reading, root: Root | None) -> Row | Reject | Filtered:
     if root is None and candidate.root is not None:
         root = Root(candidate.root)
     stamps: Stamps | None = None

@@ -40,7 +40,7 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
         require_folders(root, source.name, images, masks)
     tree = Tree(root, source.name)
     for images, masks, split in parts:
-        mattes = tree.by_stem(tree.pictures(masks), len(masks) + 1)
+        mattes = tree.by_stem(tree.pictures(masks), len(masks) + 1, f"{images}/{{}}".format)
         stems = set()
         for image in tree.pictures(images):
             stem = image.stem[len(images) + 1 :]
@@ -52,5 +52,6 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
                 yield tree.pair(image, matte, kind="portrait", split=split, licence=LICENCE)
         yield PhotoSet(source.name, images.rpartition("/")[0], len(stems))
         for stem in sorted(mattes.keys() - stems):
-            yield Reject(source.name, mattes[stem].path, "missing_image", f"no {stem} in {images}/")
+            detail, sample_id = f"no {stem} in {images}/", f"{source.name}/{images}/{stem}"
+            yield Reject(source.name, mattes[stem].path, "missing_image", detail, sample_id=sample_id)
     yield from tree.refused

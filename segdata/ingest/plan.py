@@ -43,13 +43,16 @@ class Rules:
     complete: bool = True
     forgotten: Callable[[], Forgotten] = lambda: NOTHING_FORGOTTEN
 
-    def is_forgotten(self, dataset: str, path: str) -> bool:
-        """Whether a rejected file belongs to a forgotten sample, so that its name must not be stored."""
+    def is_forgotten(self, refused: Reject | Filtered) -> bool:
+        """Whether a file that is no candidate belongs to a forgotten sample, so that its name must not be stored."""
         forgotten = self.forgotten()
         if not forgotten:
             return False
-        folder, slash, name = path.rpartition("/")
-        return forgotten.has_sample(f"{dataset}/{folder}{slash}{name.rpartition('.')[0] or name}")
+        sample_id = refused.sample_id if isinstance(refused, Reject) else None
+        if sample_id is not None and forgotten.has_sample(sample_id):
+            return True
+        folder, slash, name = refused.path.rpartition("/")
+        return forgotten.has_sample(f"{refused.dataset}/{folder}{slash}{name.rpartition('.')[0] or name}")
 
     @cached_property
     def reading(self) -> Reading:
@@ -135,7 +138,7 @@ def plan_ingest(found: Iterable[Found], before: Before, rules: Rules) -> IngestP
 
 def _set_aside(plan: IngestPlan, one: Reject | Filtered, people: list[Filtered], rules: Rules) -> None:
     """Count what is no candidate; photos of people that are there are added to `people`."""
-    if rules.is_forgotten(one.dataset, one.path):
+    if rules.is_forgotten(one):
         plan.left_out["forgotten"] += 1
     elif isinstance(one, Reject):
         plan.rejects[one.path] = refused_row(one)

@@ -30,7 +30,7 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     tree = Tree(root, source.name)
     for folder, split in _SPLITS.items():
         pictures = list(tree.pictures(folder))
-        mattes = tree.by_stem(one for one in pictures if one.stem.endswith(_MATTE))
+        mattes = tree.by_stem((one for one in pictures if one.stem.endswith(_MATTE)), photo_stem=_photo_stem)
         images = [one for one in pictures if not one.stem.endswith(_MATTE)]
         yield PhotoSet(source.name, folder, len(images))
         for image in images:
@@ -41,6 +41,11 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
             else:
                 yield tree.pair(image, matte, kind="portrait", split=split, licence=LICENCE)
         for stem in sorted(mattes.keys() - {image.stem + _MATTE for image in images}):
-            name = stem.rpartition("/")[2].removesuffix(_MATTE)
-            yield Reject(source.name, mattes[stem].path, "missing_image", f"no {name} beside the matte")
+            detail = f"no {_photo_stem(stem).rpartition('/')[2]} beside the matte"
+            sample_id = f"{source.name}/{_photo_stem(stem)}"
+            yield Reject(source.name, mattes[stem].path, "missing_image", detail, sample_id=sample_id)
     yield from tree.refused
+
+
+def _photo_stem(matte_stem: str) -> str:
+    return matte_stem.removesuffix(_MATTE)

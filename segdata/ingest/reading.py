@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -78,17 +78,22 @@ class Tree:
                     self.refuse(path, "a link to a folder; such links are not followed")
             waiting += reversed(folders)
 
-    def by_stem(self, labels: Iterable[Picture], start: int = 0) -> dict[str, Picture]:
+    def by_stem(
+        self, labels: Iterable[Picture], start: int = 0, photo_stem: Callable[[str], str] | None = None
+    ) -> dict[str, Picture]:
         """Labels by stem; of two that differ in their suffix alone the first is taken and the other refused.
 
         Args:
             labels: from `pictures`.
             start: how many characters of the stem to leave out, such as the folder's name.
+            photo_stem: gives the stem of a label's photo, for the stem that it is found by; the same by default.
         """
         found: dict[str, Picture] = {}
         for label in labels:
             if found.setdefault(label.stem[start:], label) is not label:
-                self.refuse(label.path, f"a second label beside {found[label.stem[start:]].path}; keep one of them")
+                detail = f"a second label beside {found[label.stem[start:]].path}; keep one of them"
+                sample_id = photo_stem and f"{self._dataset}/{photo_stem(label.stem[start:])}"
+                self.refused.append(Reject(self._dataset, label.path, "unsafe_path", detail, sample_id=sample_id))
         return found
 
     def pair(self, image: Picture, alpha: Picture | None, **columns: Any) -> Candidate | Reject:

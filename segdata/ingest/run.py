@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,11 +16,11 @@ import pyarrow.compute as pc
 from segdata.catalog.appearances import AppearanceWriter
 from segdata.catalog.forgetting import concealed, remember
 from segdata.catalog.forgotten import Forgotten, make_pseudonyms, read_forgotten
-from segdata.catalog.purging import quoted_in
 from segdata.catalog.renames import carry_over
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import collecting_later, map_threads
+from segdata.errors import SourceError
 from segdata.ingest.known import Known, read_before
 from segdata.ingest.mended_labels import MendedLabels
 from segdata.ingest.plan import IngestPlan, Row, Rules, plan_ingest, refused_row
@@ -124,6 +125,22 @@ def run(context: RunContext, sources: Sequence[SourceRecipe], options: IngestOpt
     return IngestResult(found, dict(reasons))
 
 
+def _candidates_of(source: SourceRecipe, root: Path) -> Iterator[Found]:
+    """What the reader finds; its message names a root that holds a variable as it is written in the recipe.
+
+    The value may be a secret that the recipe's author does not know, and messages are kept in the table `runs`.
+
+    Raises:
+        SourceError: As the reader says.
+    """
+    try:
+        yield from READERS[source.reader_name](root, source)
+    except SourceError as error:
+        if "$" not in source.root:
+            raise
+        raise SourceError(str(error).replace(str(root), source.root)) from error
+
+
 class _Ingest:
     """One source on its way into the catalog.
 
@@ -157,7 +174,7 @@ class _Ingest:
         """Find, read, commit, count."""
         context, source = self._context, self._source
         context.progress(Progress("ingest", source.name, 0, None, note="looking for files"))
-        found = _limited(self._labels.put_in(READERS[source.reader_name](self._root, source)), context.limit)
+        found = _limited(self._labels.put_in(_candidates_of(source, self._root)), context.limit)
         with collecting_later():
             plan = plan_ingest(found, self._before, self._rules)
         self.rejects, self.filtered = dict(plan.rejects), dict(plan.filtered)
@@ -185,7 +202,7 @@ class _Ingest:
             changed=counts["changed"],
             unchanged=unchanged,
             renamed=counts["renamed"],
-            gone=len(plan.gone),
+            gone=len(plan.gone) + counts["replaced"],
             rejected=len(self.rejects),
             filtered=dict(filtered),
             decoded=counts["decoded"],
@@ -260,17 +277,26 @@ class _Ingest:
         return before is None or not _is_there(before, row)
 
     def _leave_out(self, rows: list[Row]) -> None:
-        """What was forgotten and comes back under another name is forgotten under that name too."""
+        """What was forgotten and comes back under another name is forgotten under that name too.
+
+        Where it has taken the place of another sample's files, that sample is gone, as if they had been deleted: its
+        name, scores and verdicts are of another picture.
+        """
         if not rows:
             return
         context = self._context
-        pseudonyms = make_pseudonyms(context.workspace)
-        remember(context.workspace, pseudonyms, rows, context.run_id)
-        marks = [{**concealed(row, pseudonyms), "run_id": context.run_id} for row in rows]
-        context.catalog.merge("samples", rows_to_table("samples", marks))
-        replaced = {row["sample_id"] for row in rows} & self._before.samples.keys()
-        context.catalog.delete("samples", quoted_in("sample_id", replaced))
-        self._counts["forgotten"] += len(marks)
+        new = [row for row in rows if row["sample_id"] not in self._before.samples]
+        if new:
+            pseudonyms = make_pseudonyms(context.workspace)
+            remember(context.workspace, pseudonyms, new, context.run_id)
+            marks = [{**concealed(row, pseudonyms), "run_id": context.run_id} for row in new]
+            context.catalog.merge("samples", rows_to_table("samples", marks))
+        replaced = {row["sample_id"] for row in rows} & {
+            known.sample_id for known in self._before.samples.values() if known.status == "present"
+        }
+        context.catalog.merge("samples", self._changed({name: {"status": "gone"} for name in replaced}))
+        self._counts["replaced"] += len(replaced)
+        self._counts["forgotten"] += len(rows)
 
     def _commit(self, rows: list[Row], old: Mapping[str, str]) -> None:
         """Write one shard, and mark what its samples were called before: scores first, so that a kill loses none."""

@@ -38,7 +38,7 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     """
     require_folders(root, source.name, _IMAGES, _MAPS)
     tree = Tree(root, source.name)
-    maps = tree.by_stem(tree.pictures(_MAPS), len(_MAPS) + 1)
+    maps = tree.by_stem(tree.pictures(_MAPS), len(_MAPS) + 1, _photo_stem)
     images = tree.by_stem(tree.pictures(_IMAGES), len(_IMAGES) + 1)
     yield PhotoSet(source.name, _MAPS, len(images.keys() & maps.keys()))
     splits = _listed(root, source.name) or dict.fromkeys(maps, "train")
@@ -48,7 +48,8 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
             yield Reject(source.name, f"{_IMAGES}/{name}.jpg", "unsafe_path", f"a listed name {fault}")
         elif image is None:
             where = label.path if label else f"{_IMAGES}/{name}.jpg"
-            yield Reject(source.name, where, "missing_image", f"no {name} in {_IMAGES}/")
+            sample_id = f"{source.name}/{_photo_stem(name)}"
+            yield Reject(source.name, where, "missing_image", f"no {name} in {_IMAGES}/", sample_id=sample_id)
         elif label is None:
             yield Reject(source.name, image.path, "missing_alpha", f"listed, and no {name} in {_MAPS}/")
         else:
@@ -78,3 +79,7 @@ def _listed(root: Path, dataset: str) -> dict[str, Split]:
             raise SourceError(f"source {dataset}: {root / path}: can't be read ({error}); unpack it again") from error
         splits |= {line.strip(): split for line in lines if line.strip()}
     return splits
+
+
+def _photo_stem(name: str) -> str:
+    return f"{_IMAGES}/{name}"

@@ -30,8 +30,9 @@ from segdata.pipeline.forgotten_files import (
     pages_that_show,
     pictures_of_many,
     remove,
-    versions_that_saw,
+    remove_unfinished_files,
 )
+from segdata.pipeline.forgotten_versions import versions_that_saw
 from segdata.pipeline.session import Record, Session
 from segdata.review.forgetting import forget_in_review, reviewed_samples
 from segdata.shell import shell_word
@@ -68,6 +69,7 @@ def forget(session: Session, sample_ids: Sequence[str], yes: bool) -> Record:
             sources = [source.folder(workspace.root) for source in acting.recipe.sources]  # may refuse: before deleting
             pseudonyms = make_pseudonyms(workspace)
             record.journalled = _concealed_result(record.result, traces, pseudonyms)
+            remove_unfinished_files(workspace, sources)
             _forget(acting, traces, pseudonyms, record.run_id, doomed)
             named = files_that_name(workspace, traces, pseudonyms, sources)
             record.result["remains"]["files"] = [workspace.uri_of(file) for file in named]
@@ -101,6 +103,7 @@ def _plan_removal(workspace: Workspace, traces: Traces) -> tuple[dict[str, Any],
     pages = pages_that_show(workspace, traces.ids)
     pages += pictures_of_many(workspace)
     trainings = interrupted_trainings(workspace, traces.ids)
+    versions = versions_that_saw(workspace, traces.ids | _stand_ins_so_far(workspace, traces.ids))
     result = {
         "forgotten": sorted({row["sample_id"] for row in traces.rows} | set(traces.done)),
         "removed": {
@@ -119,7 +122,9 @@ def _plan_removal(workspace: Workspace, traces: Traces) -> tuple[dict[str, Any],
                 for row in traces.rows
                 if row["kind"] != "composite" and _is_ours(workspace, row["alpha_uri"])
             ),
-            "trained_on": versions_that_saw(workspace, traces.ids | _stand_ins_so_far(workspace, traces.ids)),
+            "trained_on": list(versions.trained),
+            "descended": list(versions.descended),
+            "exported_models": [workspace.uri_of(folder) for folder in versions.exported],
             "elsewhere": _NOT_OURS,
         },
         "duplicates": sorted({pair.other_id for pair in copies}),
@@ -202,6 +207,8 @@ def shown(result: Mapping[str, Any]) -> list[str]:
     lines += [f"  {path}, which is yours: segdata never changes a source" for path in remains["sources"]]
     lines += [f"  the source's own label of {name}, which had been mended" for name in remains["labels"]]
     lines += [f"  {name} was trained on it; train again to be rid of that" for name in remains["trained_on"]]
+    lines += [f"  {name} goes on from the weights of such a version" for name in remains.get("descended", ())]
+    lines += [f"  {folder}, which was exported from such a version" for folder in remains.get("exported_models", ())]
     files = remains.get("files", ())
     lines += [f"  {file}, which names or may show it; segdata leaves this file to you" for file in files]
     lines.append(f"  keyed values of its id and bytes, so that ingest leaves it out; their key is {KEY_FILE}: keep it")

@@ -15,11 +15,11 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from segdata.catalog import models
 from segdata.catalog.forgetting import Traces
 from segdata.catalog.forgotten import Pseudonyms
 from segdata.catalog.mentions import Mentions
 from segdata.catalog.training_sets import SAMPLE_FILES
+from segdata.catalog.upkeep import UNFINISHED_NAME
 from segdata.catalog.workspace import Workspace
 from segdata.errors import StorageError
 from segdata.export.repair import file_name_of
@@ -34,18 +34,7 @@ _HASHES = ("image_sha256", "alpha_sha256")
 def interrupted_trainings(workspace: Workspace, ids: Set[str]) -> list[Path]:
     """The states of interrupted trainings that saw one of the samples, and those that do not tell what they saw."""
     states = sorted(path for path in (workspace.models / ".training").glob("*") if path.is_dir())
-    return [state for state in states if (seen := _samples_in(state)) is None or seen & ids]
-
-
-def versions_that_saw(workspace: Workspace, ids: Set[str]) -> list[str]:
-    """The names of the trained versions that saw one of the samples, also of those that the catalog does not list.
-
-    A version whose folder is gone saw none.
-    """
-    versions = {workspace.resolve(row["uri"]): str(row["name"]) for row in models.all_models(workspace.catalog)}
-    folders = [path for path in sorted(workspace.models.glob("[!.]*")) if path.is_dir()]
-    unlisted = {path: workspace.uri_of(path) for path in folders if path not in versions}
-    return [name for path, name in (versions | unlisted).items() if (_samples_in(path) or set()) & ids]
+    return [state for state in states if (seen := samples_in(state)) is None or seen & ids]
 
 
 def check_sample_files(workspace: Workspace) -> None:
@@ -121,7 +110,20 @@ def files_that_name(
         return _may_show(file, photos) or _names_one(file, mentions, traces.hashes)
 
     apart = {path.resolve() for path in (*sources, workspace.catalog.root / "tables")}
-    return [file for file in _files_under(workspace.root, apart) if counts(file)]
+    return [file for file in files_under(workspace.root, apart) if counts(file)]
+
+
+def remove_unfinished_files(workspace: Workspace, sources: Sequence[Path]) -> None:
+    """Remove what a killed export or prediction left half written, anywhere in the workspace: nobody writes now.
+
+    Args:
+        workspace: where to look.
+        sources: the roots of the sources, in which segdata writes nothing.
+    """
+    apart = {path.resolve() for path in (*sources, workspace.catalog.root / "tables")}
+    for file in files_under(workspace.root, apart):
+        if file.suffix == ".tmp" and UNFINISHED_NAME.fullmatch(file.stem):
+            file.unlink(missing_ok=True)
 
 
 def remove(paths: Sequence[Path]) -> None:
@@ -133,7 +135,7 @@ def remove(paths: Sequence[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _samples_in(folder: Path) -> set[str] | None:
+def samples_in(folder: Path) -> set[str] | None:
     """The ids in a folder's lists of samples; None where it has none, or one that can't be read."""
     files = [folder / name for name in SAMPLE_FILES if (folder / name).is_file()]
     try:
@@ -168,12 +170,13 @@ def _conceal_in_parquet(file: Path, ids: Set[str], pseudonyms: Pseudonyms) -> No
     atomic_write(file, buffer.getvalue())
 
 
-def _files_under(folder: Path, apart: Set[Path]) -> Iterator[Path]:
+def files_under(folder: Path, apart: Set[Path]) -> Iterator[Path]:
+    """The files below a folder, sorted; links and the folders `apart` are not entered."""
     for path in sorted(folder.iterdir()):
         if path.is_symlink() or path.resolve() in apart:
             continue
         if path.is_dir():
-            yield from _files_under(path, apart)
+            yield from files_under(path, apart)
         elif path.is_file():
             yield path
 
@@ -190,7 +193,7 @@ def _may_show(file: Path, photos: Set[str]) -> bool:
 def _names_one(file: Path, mentions: Mentions, hashes: Set[str]) -> bool:
     """Whether a file's content names a sample, or is one of its files, whose SHA-256 are given."""
     try:
-        if file.suffix == ".parquet":  # its pages are compressed
+        if _is_parquet(file):  # its pages are compressed
             columns = pq.read_table(file).columns
             texts = ("\n".join(map(str, column.to_pylist())) for column in columns if not _is_number(column.type))
             return any(mentions.are_in(text.encode("utf-8", "surrogateescape")) for text in texts)
@@ -199,6 +202,11 @@ def _names_one(file: Path, mentions: Mentions, hashes: Set[str]) -> bool:
         return False
     except MemoryError:  # a table that can't be unpacked whole may name it
         return True
+
+
+def _is_parquet(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(4) == b"PAR1"
 
 
 def _content_names_one(file: Path, mentions: Mentions, hashes: Set[str]) -> bool:

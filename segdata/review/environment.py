@@ -49,6 +49,12 @@ class Place:
         return self.database / "segdata.json"
 
 
+def own_place(workspace: Workspace) -> Place:
+    """The workspace's own database, whatever the environment names."""
+    folder = workspace.root / "review"
+    return Place(folder, folder / "mongo", None, own=True)
+
+
 def place_of(workspace: Workspace) -> Place:
     """The workspace's own database, unless the user's environment names another one."""
     folder = workspace.root / "review"

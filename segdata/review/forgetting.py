@@ -15,46 +15,64 @@ from typing import TYPE_CHECKING, Any
 
 from segdata.catalog.workspace import Workspace
 from segdata.review.dataset import MARK
-from segdata.review.environment import Place, place_of, require_fiftyone, require_mongod
+from segdata.review.environment import Place, own_place, place_of, require_fiftyone, require_mongod
 from segdata.review.guest import database_name
 from segdata.review.mongod import finish_interrupted_swap, old_database, open_database
 
 if TYPE_CHECKING:
     import pymongo
     from pymongo.collection import Collection
+    from pymongo.database import Database
 
     Document = dict[str, Any]  # as pymongo has them
 
 _OF_THE_SERVER = frozenset({"admin", "config", "local"})
 _COPIED_AT_ONCE = 1000
+_DATASET_KEYS = ("dataset_id", "_dataset_id")
+_COLLECTIONS_BESIDE = (
+    "views",
+    "workspaces",
+    "runs",
+    "stores",
+    "delegated_ops",
+)  # of FiftyOne: name a dataset by its id
 _PATHS = frozenset({"filepath", "mask_path"})
 _IDENTITY = frozenset({"_id", "sample_id", "image_sha256", "alpha_sha256"}) | _PATHS
 
 
-def has_review(workspace: Workspace) -> bool:
-    """Whether there is a database that may hold samples of the workspace: one that was never reviewed has none."""
-    place = place_of(workspace)
-    if not place.folder.is_dir():
-        return False
+def places_with_review(workspace: Workspace) -> list[Place]:
+    """The databases that may hold samples of the workspace: its own, and the one that the environment names.
+
+    A workspace that was never reviewed has none.
+    """
+    own, named = own_place(workspace), place_of(workspace)
+    places = [own, *([] if named.own else [named])]
+    return [place for place in places if place.folder.is_dir() and _has_database(place)]
+
+
+def _has_database(place: Place) -> bool:
     folders = (place.database, old_database(place))
     return place.uri is not None or any((folder / "WiredTiger").is_file() for folder in folders)
 
 
 def reviewed_samples(workspace: Workspace, ids: Set[str]) -> int:
-    """How many samples of the review's dataset are among these.
+    """How many samples of the reviews' datasets are among these.
 
     Raises:
         DataError: There is a database, and FiftyOne or mongod are missing, or it does not start.
         UsageError: A review is open.
     """
-    if not has_review(workspace):
-        return 0
-    with _client(place_of(workspace)) as client:
-        return sum(samples.count_documents(_matching_ids(ids)) for samples in _sample_collections(client, workspace))
+    count = 0
+    for place in places_with_review(workspace):
+        with _client(place) as client:
+            database = client[database_name()]
+            for dataset in _datasets(database, workspace, place):
+                count += database[dataset["sample_collection_name"]].count_documents(_matching_ids(ids))
+    return count
 
 
 def forget_in_review(workspace: Workspace, ids: Set[str], conceal: Callable[[object], object]) -> None:
-    """Remove samples from the review's database, and whatever else names them there.
+    """Remove samples from the reviews' databases, and whatever else names them there.
 
     Args:
         workspace: whose review.
@@ -66,14 +84,14 @@ def forget_in_review(workspace: Workspace, ids: Set[str], conceal: Callable[[obj
         UsageError: A review is open.
     """
     (workspace.root / "review" / "server.log").unlink(missing_ok=True)
-    if not has_review(workspace):
-        return
-    place = place_of(workspace)
-    if not place.own:
-        with _client(place) as client:
-            for samples in _sample_collections(client, workspace):
-                samples.delete_many(_matching_ids(ids))
-        return
+    for place in places_with_review(workspace):
+        if place.own:
+            _replace_by_copy(place, ids, conceal)
+        else:
+            _delete_in_place(workspace, place, ids, conceal)
+
+
+def _replace_by_copy(place: Place, ids: Set[str], conceal: Callable[[object], object]) -> None:
     copy = replace(place, database=place.database.with_name(f"{place.database.name}.new"))
     shutil.rmtree(copy.database, ignore_errors=True)
     with _client(place) as source, _client(copy) as target:
@@ -82,6 +100,29 @@ def forget_in_review(workspace: Workspace, ids: Set[str], conceal: Callable[[obj
     copy.database.rename(place.database)
     finish_interrupted_swap(place)
     shutil.rmtree(place.database / "log", ignore_errors=True)
+
+
+def _delete_in_place(workspace: Workspace, place: Place, ids: Set[str], conceal: Callable[[object], object]) -> None:
+    """In a database of the user's own, which may hold datasets of others: only this workspace's are changed."""
+    with _client(place) as client:
+        database = client[database_name()]
+        for dataset in list(_datasets(database, workspace, place)):
+            samples = database[dataset["sample_collection_name"]]
+            samples.delete_many(_matching_ids(ids))
+            _conceal_documents(samples, {}, conceal)
+            _conceal_documents(database["datasets"], {"_id": dataset["_id"]}, conceal)
+            belongs = {"$or": [{key: dataset["_id"]} for key in _DATASET_KEYS]}
+            for name in _COLLECTIONS_BESIDE:
+                _conceal_documents(database[name], belongs, conceal)
+
+
+def _conceal_documents(
+    collection: Collection[Document], selection: Mapping[str, Any], conceal: Callable[[object], object]
+) -> None:
+    for document in list(collection.find(selection)):
+        concealed = _concealed(document, conceal)
+        if concealed != document:
+            collection.replace_one({"_id": document["_id"]}, concealed)
 
 
 def _copy(
@@ -119,13 +160,11 @@ def _concealed_value(value: Any, conceal: Callable[[object], object]) -> Any:
     return conceal(value) if isinstance(value, str) else value
 
 
-def _sample_collections(client: pymongo.MongoClient[Document], workspace: Workspace) -> Iterator[Collection[Document]]:
-    """The samples of the datasets that are this workspace's; the user's database may hold those of others."""
-    database = client[database_name()]
-    own = place_of(workspace).own  # a workspace that was moved still has its own database
-    whose = {"$exists": True} if own else {"$eq": str(workspace.root)}
-    for dataset in database["datasets"].find({f"info.{MARK}.workspace": whose}):
-        yield database[dataset["sample_collection_name"]]
+def _datasets(database: Database[Document], workspace: Workspace, place: Place) -> Iterator[Document]:
+    """The datasets that are this workspace's; the user's database may hold those of others."""
+    # a workspace that was moved still has its own database
+    whose = {"$exists": True} if place.own else {"$eq": str(workspace.root)}
+    return iter(database["datasets"].find({f"info.{MARK}.workspace": whose}))
 
 
 def _matching_ids(ids: Set[str]) -> Mapping[str, Any]:

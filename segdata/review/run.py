@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segdata.catalog.forgotten import conceal_forgotten
 from segdata.catalog.purging import quoted_in
 from segdata.catalog.verdicts import Taken, last_remarks, take_in
 from segdata.errors import DataError
@@ -31,8 +32,8 @@ from segdata.review.reading import newest_scorer, read_predictions, read_scores
 from segdata.review.recipe import ReviewRecipe
 
 if TYPE_CHECKING:
-    from segdata.catalog.tables import Catalog
-    from segdata.catalog.workspace import RunContext
+    from segdata.catalog.verdicts import Judgement
+    from segdata.catalog.workspace import RunContext, Workspace
     from segdata.review.dataset import Synced
     from segdata.review.overlays import Overlays
 
@@ -99,11 +100,11 @@ def open_review(context: RunContext, recipe: ReviewRecipe, asked: Asked, say: Ca
     if context.dry_run:
         return ReviewResult(chosen.title, len(chosen.samples), None, _NOTHING)
     with _dataset(context, recipe) as (dataset, reviewer):
-        earlier = _pull(context.catalog, dataset, reviewer)
+        earlier = _pull(context.workspace, dataset, reviewer)
         synced = _synchronise(context, recipe, chosen, dataset)
         with ended_politely() as ending:
             _serve(context, recipe, asked.browser, (dataset, chosen), (say, ending))
-            taken = _pull(context.catalog, dataset, reviewer)
+            taken = _pull(context.workspace, dataset, reviewer)
     return ReviewResult(chosen.title, len(chosen.samples), synced, _sum(earlier, taken))
 
 
@@ -116,7 +117,7 @@ def pull(context: RunContext, recipe: ReviewRecipe) -> ReviewResult:
     """
     require_fiftyone()
     with _dataset(context, recipe, join=True) as (dataset, reviewer):
-        taken = _pull(context.catalog, dataset, reviewer, context.dry_run)
+        taken = _pull(context.workspace, dataset, reviewer, context.dry_run)
     return ReviewResult(None, 0, None, taken)
 
 
@@ -127,7 +128,7 @@ def import_verdicts(context: RunContext, recipe: ReviewRecipe, path: Path) -> Re
         DataError: The file can't be read, or is something else; the message says where.
     """
     names = set(context.catalog.read("samples", ["sample_id"])["sample_id"].to_pylist())
-    judgements = read_verdicts(path, reviewer_of(recipe), names)
+    judgements = _concealed(context.workspace, read_verdicts(path, reviewer_of(recipe), names))
     return ReviewResult(None, 0, None, take_in(context.catalog, judgements, context.dry_run))
 
 
@@ -187,11 +188,23 @@ def _dataset(context: RunContext, recipe: ReviewRecipe, join: bool = False) -> I
             close_connection()
 
 
-def _pull(catalog: Catalog, dataset: Any, reviewer: str, dry_run: bool = False) -> Taken:
+def _concealed(workspace: Workspace, judgements: Sequence[Judgement]) -> list[Judgement]:
+    """The judgements without the ids of forgotten samples that reviewers wrote into them."""
+    notes = conceal_forgotten(workspace, [one.note for one in judgements])
+    reviewers = conceal_forgotten(workspace, [one.reviewer for one in judgements])
+    tags = conceal_forgotten(workspace, [None if one.tags is None else list(one.tags) for one in judgements])
+    return [
+        replace(one, note=note, reviewer=reviewer, tags=None if listed is None else tuple(listed))
+        for one, note, reviewer, listed in zip(judgements, notes, reviewers, tags, strict=True)
+    ]
+
+
+def _pull(workspace: Workspace, dataset: Any, reviewer: str, dry_run: bool = False) -> Taken:
     from segdata.review.pulling import judgements_of, remember_pull
 
+    catalog = workspace.catalog
     known = {key: tuple(row["tags"]) for key, row in last_remarks(catalog.read("verdicts").to_pylist()).items()}
-    judgements = judgements_of(dataset, known, reviewer)
+    judgements = _concealed(workspace, judgements_of(dataset, known, reviewer))
     taken = take_in(catalog, judgements, dry_run)
     if not dry_run:
         remember_pull(dataset, max((one.at for one in judgements), default=None))
@@ -225,7 +238,8 @@ def _synchronise(context: RunContext, recipe: ReviewRecipe, chosen: Chosen, data
     if renew:
         dataset.info[MARK] = {**dataset.info[MARK], OVERLAY_PX: recipe.overlay_px}
         dataset.save()
-    save_views(dataset, chosen.title, {row["failure_mode"] for row in cases if row["failure_mode"]})
+    title = conceal_forgotten(context.workspace, chosen.title)
+    save_views(dataset, title, {row["failure_mode"] for row in cases if row["failure_mode"]})
     return replace(synced, gone=gone)
 
 

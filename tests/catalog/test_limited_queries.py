@@ -155,6 +155,21 @@ def test_ctrl_c_ends_a_running_query_and_leaves_no_process(ingested: Path, segda
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
 
 
+def test_an_error_message_is_cut_however_long_the_query_makes_it() -> None:
+    with pytest.raises(UsageError, match=r"xxx \[\.\.\.\]") as raised:
+        select_limited("SELECT error(repeat('x', 3000000))", {}, QueryLimits())
+    assert len(str(raised.value)) < 3000
+
+
+def test_values_that_python_does_not_have_are_shown_as_text() -> None:
+    from segdata.cli.inspecting import slices_of
+
+    sql = "SELECT date '99999-01-01' AS day, 7 AS number UNION ALL SELECT date '2026-01-02', 8 ORDER BY number"
+    rows = [row for rows in slices_of(select_limited(sql, {}, QueryLimits())) for row in rows]
+    assert [row["number"] for row in rows] == [7, 8]
+    assert (rows[0]["day"][:19], rows[1]["day"]) == ("<value out of range", "2026-01-02")
+
+
 def test_printing_an_answer_ends_when_it_needs_more_than_its_memory() -> None:
     from segdata.cli.inspecting import memory_for_printing, slices_of
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
+from segdata.imaging.boxes import BoxError, largest_size
 from segdata.imaging.decode import DecodeError, decode_alpha, decode_image, decode_luma
 from segdata.imaging.formats import IMAGE_SUFFIXES, looks_like_photo
 
@@ -116,3 +117,36 @@ def test_every_format_is_recognised_by_its_first_bytes_and_listed_by_its_suffix(
         assert suffix in IMAGE_SUFFIXES
     assert not looks_like_photo(saved(SMOOTH, "TIFF")[:16])  # and so do raw photos begin
     assert not looks_like_photo(b"\0\0\0\x20ftypisom") and not looks_like_photo(b"")
+
+
+def box(name: bytes, content: bytes, version: int | None = None) -> bytes:
+    """A box, or with a version one whose content begins with it."""
+    head = b"" if version is None else struct.pack(">I", version << 24)
+    return struct.pack(">I", 8 + len(head) + len(content)) + name + head + content
+
+
+def grid(size: tuple[int, int], tile: tuple[int, int], parts: dict[int, list[int]]) -> bytes:
+    """A HEIC without data, whose item 100 is a picture of a size, and all others are tiles of another."""
+    sizes = b"".join(box(b"ispe", struct.pack(">II", *one), 0) for one in (size, tile))
+    items = sorted({100, *parts, *(item for tiles in parts.values() for item in tiles)})
+    owners = b"".join(struct.pack(">HBB", item, 1, 0x80 | (1 if item == 100 else 2)) for item in items)
+    properties = box(b"iprp", box(b"ipco", sizes) + box(b"ipma", struct.pack(">I", len(items)) + owners, 0))
+    lists = b"".join(
+        box(b"dimg", struct.pack(f">HH{len(tiles)}H", item, len(tiles), *tiles)) for item, tiles in parts.items()
+    )
+    return box(b"ftyp", b"heic" + bytes(4) + b"mif1heic") + box(b"meta", properties + box(b"iref", lists, 0), 0)
+
+
+def test_tiles_that_cover_their_picture_once_are_read_and_many_times_refused() -> None:
+    tiles = list(range(1, 49))
+    assert largest_size(grid((4032, 3024), (512, 512), {100: tiles})) == (4032, 3024)
+    assert largest_size(grid((100, 100), (512, 512), {100: [1, 2]})) == (512, 512)
+    for bomb in (
+        grid((64, 64), (4096, 4096), {100: [1] * 100}),
+        grid((4032, 3024), (512, 512), {100: tiles * 2}),
+        grid((4032, 3024), (4032, 3024), {100: [1, 2, 3, 4, 5]}),
+    ):
+        with pytest.raises(BoxError, match="cover their picture many times"):
+            largest_size(bomb)
+    with pytest.raises(BoxError, match="tiles that are made of tiles"):
+        largest_size(grid((1024, 1024), (512, 512), {100: [1, 2, 3, 4], 1: [5, 6]}))

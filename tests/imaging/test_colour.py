@@ -172,3 +172,32 @@ def test_what_is_written_is_tagged_as_srgb(encode: Callable[[np.ndarray], bytes]
 def test_a_grey_png_is_no_colour_and_carries_no_profile() -> None:
     with Pillow.open(io.BytesIO(encode_png(PIXELS[..., 0]))) as picture:
         assert "icc_profile" not in picture.info
+
+
+def with_programs(elements: int) -> bytes:
+    """sRGB with a tag D2B1, whose list names two elements many times: kilobytes that take gigabytes and minutes."""
+    curve = b"curf\0\0\0\0" + struct.pack(">HH", 1, 0) + b"parf\0\0\0\0" + struct.pack(">HHffff", 0, 0, 1.01, 1, 0, 0)
+    curves = b"cvst\0\0\0\0" + struct.pack(">HH", 3, 3) + struct.pack(">II", 36, len(curve)) * 3 + curve
+    matrix = b"matf\0\0\0\0" + struct.pack(">HH12f", 3, 3, 0.99, 0.01, 0, 0, 0.99, 0.01, 0.01, 0, 0.99, 0, 0, 0)
+    start = 16 + 8 * elements
+    places = struct.pack(">IIII", start, len(curves), start + len(curves), len(matrix)) * (elements // 2)
+    program = b"mpet\0\0\0\0" + struct.pack(">HHI", 3, 3, elements) + places + curves + matrix
+    made = srgb_profile()
+    count = int.from_bytes(made[128:132], "big")
+    entries = [struct.unpack(">4sII", made[132 + 12 * n : 144 + 12 * n]) for n in range(count)]
+    table = b"".join(struct.pack(">4sII", name, place + 12, size) for name, place, size in entries)
+    table += struct.pack(">4sII", b"D2B1", len(made) + 12, len(program))
+    body = made[132 + 12 * count :]
+    longer = made[:128] + struct.pack(">I", count + 1) + table + body + program
+    return struct.pack(">I", len(longer)) + longer[4:]
+
+
+def test_a_list_of_processing_elements_in_a_profile_is_not_carried_out() -> None:
+    assert is_srgb(with_programs(2)), "its other tags are those of sRGB"
+    assert (decode_image(saved(PHOTO, "PNG", icc_profile=with_programs(2))) == PHOTO).all()
+
+
+def test_profiles_that_describe_no_pixels_are_not_used() -> None:
+    for kind in (b"link", b"nmcl", b"abst"):
+        assert is_srgb(P3[:12] + kind + P3[16:])
+    assert not is_srgb(P3)

@@ -352,6 +352,31 @@ def test_a_tiff_with_a_tile_much_larger_than_itself_takes_no_memory_for_it() -> 
     assert told.value.reason == "too_large"
 
 
+def test_a_tiff_whose_strips_are_all_the_same_bytes_is_not_unpacked_for_each_of_them() -> None:
+    rows, data = 1000, b"\x80" * 2000 + b"\x00\x7f"  # PackBits: no-ops, then one byte
+    numbers = [(256, 1), (257, rows), (258, 8), (259, 32773), (262, 1), (277, 1), (278, 1)]
+    where = 8 + len(data) + 2 + 12 * (len(numbers) + 2) + 4
+    entries = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in numbers]
+    entries.insert(5, struct.pack("<HHII", 273, 4, rows, where))
+    entries.append(struct.pack("<HHII", 279, 4, rows, where + 4 * rows))
+    directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    lists = struct.pack("<I", 8) * rows + struct.pack("<I", len(data)) * rows
+    with pytest.raises(DecodeError, match="strips or tiles overlap"):
+        decode_image(b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory + lists)
+
+
+@pytest.mark.parametrize("size", [(100_000, 1), (1, 20_000_000), (5000, 99)])
+def test_a_picture_as_thin_as_a_thread_is_refused_by_its_header(size: tuple[int, int]) -> None:
+    with pytest.raises(DecodeError, match="one side is more than 50 times the other"):
+        decode_image(png(*size, b""))
+
+
+@pytest.mark.parametrize("size", [(4000, 1), (6000, 120)])
+def test_a_thin_picture_is_read(size: tuple[int, int]) -> None:
+    width, height = size
+    assert decode_image(saved(np.zeros((height, width, 3), np.uint8), "PNG")).shape == (height, width, 3)
+
+
 def test_many_segments_of_text_never_reach_pillow_whose_time_grows_with_their_square() -> None:
     file = io.BytesIO()
     Pillow.fromarray(np.full((40, 30, 3), 90, np.uint8)).convert("CMYK").save(file, "JPEG")

@@ -4,6 +4,7 @@ call."""
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from segdata.errors import CatalogError, StorageError, UsageError
 from segdata.export.repair import file_name_of
 from segdata.pipeline import commands, forgotten_files
 from segdata.pipeline.forgetting import forget, shown
+from segdata.pipeline.reviewing import import_file
 from segdata.pipeline.session import Session, open_session
 from segdata.storage.files import atomic_write
 from segdata.train.state import TrainingFolder
@@ -345,6 +347,77 @@ def test_two_files_of_one_forgotten_name_are_named_nowhere(session: Session, tmp
     assert places_of(session.workspace.root, b"anna") == set()
 
 
+@pytest.fixture
+def copied(session: Session, tmp_path: Path) -> tuple[Session, Path]:
+    """A source with files of its own, which a test may change: the session and the folder of `training/`."""
+    folder = tmp_path / "copy"
+    shutil.copytree(session.workspace.resolve(row_of(session, VICTIM)["image_uri"]).parent.parent, folder)
+    recipe = f'[[sources]]\nname = "copy"\nreader = "portrait2000"\nroot = {json.dumps(str(folder))}\n'
+    (session.workspace.root / "pipelines" / "copy.toml").write_text(recipe)
+    opened = open_session(session.workspace.root, "pipelines/copy.toml")
+    commands.ingest(opened)
+    return opened, folder / "training"
+
+
+def ingest_counts(session: Session) -> dict[str, Any]:
+    counts = commands.ingest(session).result["sources"]["copy"]
+    return {name: counts[name] for name in ("gone", "rejected", "filtered")}
+
+
+def test_a_label_whose_photo_was_deleted_is_named_nowhere(copied: tuple[Session, Path]) -> None:
+    session, folder = copied
+    catalog = session.workspace.catalog
+    (folder / "00001.png").unlink()
+    atomic_write(folder / "00001_matte.jpg", (folder / "00001_matte.png").read_bytes())
+    assert ingest_counts(session) == {"gone": 1, "rejected": 2, "filtered": {}}
+    rejected = {row["path"] for row in catalog.read("rejects", where="dataset = 'copy'").to_pylist()}
+    assert rejected == {"training/00001_matte.png", "training/00001_matte.jpg"}
+    forget(session, ["copy/training/00001"], yes=True)
+    assert catalog.read("rejects", where="dataset = 'copy'").num_rows == 0
+    assert ingest_counts(session) == {"gone": 0, "rejected": 0, "filtered": {"forgotten": 2}}
+
+
+def test_a_second_file_of_its_name_is_not_among_the_rejects_any_more(copied: tuple[Session, Path]) -> None:
+    session, folder = copied
+    atomic_write(folder / "00001.jpg", (folder / "00001.png").read_bytes())
+    assert ingest_counts(session)["rejected"] == 1
+    forget(session, ["copy/training/00001"], yes=True)
+    assert session.workspace.catalog.read("rejects", where="dataset = 'copy'").num_rows == 0
+
+
+def test_a_forgotten_picture_in_the_place_of_another_makes_that_one_gone_and_loses_nothing_of_it(
+    copied: tuple[Session, Path],
+) -> None:
+    session, folder = copied
+    catalog, other = session.workspace.catalog, "copy/training/00002"
+    key = {name: row_of(session, other)[name] for name in TRAINED_COLUMNS}
+    judged = {"verdict": "hard", "reviewer": "r", "at": datetime(2026, 1, 1, tzinfo=UTC)}
+    catalog.append("verdicts", rows_to_table("verdicts", [{**key, **judged}]))
+    forget(session, ["copy/training/00001", VICTIM], yes=True)  # the same bytes
+    for suffix in (".png", "_matte.png"):
+        (folder / f"00001{suffix}").replace(folder / f"00002{suffix}")
+    assert ingest_counts(session) == {"gone": 1, "rejected": 0, "filtered": {"forgotten": 1}}
+    assert {name: row_of(session, other)[name] for name in (*TRAINED_COLUMNS, "status")} == {**key, "status": "gone"}
+    assert catalog.read("verdicts", where=f"sample_id = '{other}'").num_rows == 1
+    assert ingest_counts(session) == {"gone": 0, "rejected": 0, "filtered": {"forgotten": 1}}
+
+
+def test_temporary_files_of_other_programs_stay(session: Session) -> None:
+    theirs = session.workspace.catalog.root / ".session.tmp"
+    ours = session.workspace.catalog.files / ".segdata.0123abcd.tmp"
+    for file in (theirs, ours):
+        atomic_write(file, b"data")
+    forget(session, [VICTIM], yes=True)
+    assert (theirs.exists(), ours.exists()) == (True, False)
+
+
+@pytest.mark.parametrize("name", ["dump.PARQUET", "dump.pq"])
+def test_an_exported_table_is_named_whatever_its_suffix(session: Session, name: str) -> None:
+    table = session.workspace.catalog.read("samples", ["sample_id"], f"sample_id = '{VICTIM}'")
+    pq.write_table(table, session.workspace.root / name)
+    assert forget(session, [VICTIM], yes=True).result["remains"]["files"] == [name]
+
+
 def test_names_that_contain_the_name_are_left_as_they_are(session: Session) -> None:
     catalog, row = session.workspace.catalog, row_of(session, VICTIM)
     other = {**row, "sample_id": f"{VICTIM}-b", "image_sha256": "b" * 64, "alpha_sha256": "c" * 64}
@@ -409,6 +482,30 @@ def test_a_recipe_that_names_who_was_forgotten_is_journalled_with_the_stand_in(s
     newest = session.workspace.catalog.read("runs", where="command = 'ingest'").to_pylist()[-1]
     stand_in = make_pseudonyms(session.workspace).of_sample(VICTIM)
     assert json.loads(newest["recipe"])["mine"]["where"] == where.replace(VICTIM, stand_in)
+
+
+def test_a_verdict_that_is_imported_later_does_not_bring_it_back(session: Session, tmp_path: Path) -> None:
+    other = "portrait2000/training/00002"
+    row = row_of(session, other)
+    forget(session, [VICTIM], yes=True)
+    verdict = {"sample_id": other, "verdict": "fine", "note": f"twin of {VICTIM}", "at": "2026-01-01T00:00:00+00:00"}
+    verdict |= {name: row[name] for name in ("image_sha256", "alpha_sha256")} | {"reviewer": VICTIM}
+    atomic_write(
+        tmp_path / "verdicts.json", json.dumps({"format": "segdata verdicts 1", "verdicts": [verdict]}).encode()
+    )
+    import_file(session, tmp_path / "verdicts.json")
+    (kept,) = session.workspace.catalog.read("verdicts").to_pylist()
+    assert (kept["note"].split("/")[0], kept["reviewer"].split("/")[0]) == ("twin of forgotten", "forgotten")
+    assert places_of(session.workspace.root, VICTIM.encode()) == set()
+
+
+def test_half_written_files_of_an_export_go_too_and_files_of_the_user_stay(session: Session) -> None:
+    root = session.workspace.root
+    ours, theirs = root / "out/masks/.segdata.0123abcd.tmp", root / "out/.notes.original"
+    for file in (ours, theirs):
+        atomic_write(file, b"a mask")
+    forget(session, [VICTIM], yes=True)
+    assert (ours.exists(), theirs.exists()) == (False, True)
 
 
 def test_composites_of_a_fuse_that_was_cut_off_are_removed_although_no_row_names_them(session: Session) -> None:
@@ -561,6 +658,34 @@ def test_versions_that_saw_it_while_trained_and_other_copies_are_named(session: 
     assert "  segdata forget pool/copy --yes" in shown(result)
     assert row_of(session, "pool/copy")["status"] == "present"
     assert forget(session, [VICTIM], yes=True).result["remains"]["trained_on"] == ["m-1"]
+
+
+@pytest.mark.parametrize(("start", "descended"), [("version", ["child", "grandchild"]), ("pretrained", [])])
+def test_versions_that_go_on_from_its_weights_and_exported_copies_are_named(
+    session: Session, start: str, descended: list[str]
+) -> None:
+    catalog = session.workspace.catalog
+    samples = catalog.read("samples", TRAINED_COLUMNS, "split = 'train'")
+    for number, (name, parent) in enumerate((("saw", None), ("child", "saw"), ("grandchild", "child"))):
+        folder = session.workspace.models / name
+        folder.mkdir()
+        others = samples.filter(pc.field("sample_id") != VICTIM)
+        pq.write_table(others if parent else samples, folder / "training.parquet")
+        at, run = datetime(2026, 1, 1 + number, tzinfo=UTC), f"run-{name}"
+        row = {"model_id": f"id-{name}", "name": name, "uri": f"models/{name}", "metrics": {}, "created_at": at}
+        parents = {"parent_model_id": parent and f"id-{parent}", "run_id": run}
+        models.record_model(catalog, {**row, **parents})
+        recipe = json.dumps({"retrain": {"start": start if name == "child" else "version"}})
+        catalog.merge("runs", rows_to_table("runs", [{"run_id": run, "status": "done", "recipe": recipe}]))
+        export = json.dumps({"model_id": f"id-{name}"}).encode()
+        atomic_write(session.workspace.root / f"exported-{name}" / "parity.json", export)
+    result = forget(session, [VICTIM], yes=True).result
+    assert result["remains"]["trained_on"] == ["saw"]
+    assert result["remains"]["descended"] == descended
+    assert result["remains"]["exported_models"] == [f"exported-{name}" for name in sorted(["saw", *descended])]
+    lines = shown(result)
+    assert "  exported-saw, which was exported from such a version" in lines
+    assert ("  child goes on from the weights of such a version" in lines) == (start == "version")
 
 
 def test_versions_that_the_catalog_does_not_list_are_named_and_unfinished_ones_removed(session: Session) -> None:

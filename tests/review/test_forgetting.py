@@ -163,20 +163,35 @@ def test_in_a_database_of_the_users_own_only_this_workspaces_samples_are_deleted
     with open_database(place_of(workspace)) as uri, pymongo.MongoClient(uri) as client:
         database = client[database_name()]
         for name, root in roots.items():
-            database["datasets"].insert_one({"sample_collection_name": name, "info": {"segdata": {"workspace": root}}})
-            database[name].insert_many([{"sample_id": VICTIM}, {"sample_id": "other"}])
+            dataset = {"sample_collection_name": name, "info": {"segdata": {"workspace": root}}}
+            inserted = database["datasets"].insert_one(dataset).inserted_id
+            database[name].insert_many([{"sample_id": VICTIM}, {"sample_id": "other", "note": f"twin of {VICTIM}"}])
+            database["views"].insert_one({"name": name, "_dataset_id": inserted, "filter": f"near {VICTIM}"})
     assert forgetting.reviewed_samples(workspace, {VICTIM}) == 1
-    forgetting.forget_in_review(workspace, {VICTIM}, lambda document: document)
+    forgetting.forget_in_review(workspace, {VICTIM}, Mentions({VICTIM: "forgotten/ab"}).replace_in)
     with open_database(place_of(workspace)) as uri, pymongo.MongoClient(uri) as client:
         database = client[database_name()]
-        left = {name: [row["sample_id"] for row in database[name].find()] for name in roots}
-    assert left == {"ours": ["other"], "others": [VICTIM, "other"]}
+        left = {name: [(row["sample_id"], row.get("note")) for row in database[name].find()] for name in roots}
+        views = {row["name"]: row["filter"] for row in database["views"].find()}
+    twin = ("other", f"twin of {VICTIM}")
+    assert left == {"ours": [("other", "twin of forgotten/ab")], "others": [(VICTIM, None), twin]}
+    assert views == {"ours": "near forgotten/ab", "others": f"near {VICTIM}"}
     shutil.rmtree(tmp_path / "theirs")
+
+
+def test_the_workspaces_own_database_counts_too_where_the_environment_names_another(
+    reviewed: Builder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FIFTYONE_DATABASE_DIR", str(tmp_path / "theirs"))
+    assert forgetting.reviewed_samples(reviewed.workspace, {VICTIM}) == 1
+    forgetting.forget_in_review(reviewed.workspace, {VICTIM}, lambda document: document)
+    assert forgetting.reviewed_samples(reviewed.workspace, {VICTIM}) == 0
+    assert files_with(reviewed.workspace.root / "review", VICTIM) == set()
 
 
 def test_a_workspace_that_was_never_reviewed_needs_no_database(mined: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIFTYONE_DATABASE_URI", "mongodb://127.0.0.1:1")
-    assert not forgetting.has_review(mined.workspace)
+    assert forgetting.places_with_review(mined.workspace) == []
     assert forgetting.reviewed_samples(mined.workspace, {VICTIM}) == 0
     forgetting.forget_in_review(mined.workspace, {VICTIM}, lambda document: document)
     assert not place_of(mined.workspace).folder.exists()

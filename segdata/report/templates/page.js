@@ -163,7 +163,7 @@
   // What a spreadsheet would run gets an apostrophe before it, as segdata/spreadsheets.py has it, and every cell its quotes.
   const cell = (value) => {
     const text = value === null || value === undefined ? "" : String(value);
-    return `"${text.replace(/(^|[;\t\r\n])(?='*[=+\-@\t\r])/g, "$1'").replaceAll('"', '""')}"`;
+    return `"${text.replace(/(^|[;\t\r\n])(?=['" ]*[=+\-@\t\r])/g, "$1'").replaceAll('"', '""')}"`;
   };
 
   function save(name, kind, text) {
