@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -67,6 +67,7 @@ class Candidate(NamedTuple):
         licence: the source's licence.
         root: the source's folder, its links resolved: files below it are read without leaving it. None reads them as
             they are named.
+        drawing: draws the alpha from annotations; None where it is a file of the source.
     """
 
     dataset: str
@@ -81,6 +82,39 @@ class Candidate(NamedTuple):
     group_id: str | None = None
     licence: str = ""
     root: str | None = None
+    drawing: Drawing | None = None
+
+
+class DrawnLabel(NamedTuple):
+    """A label that was drawn from annotations.
+
+    Attributes:
+        png: (H, W) grey, 255 is person; empty where there is no label.
+        unwanted: why there is none, such as no_person; None if there is one.
+        other_labels: labels of shapes that are no person.
+        unsupported: kinds of shapes of people that can't be drawn.
+        outlines: whether a shape follows the outline of a person; boxes, lines and dots don't.
+    """
+
+    png: bytes
+    unwanted: str | None = None
+    other_labels: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    outlines: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How a label is drawn from annotations.
+
+    Attributes:
+        digest: of all that decides about the label, besides the size of its photo.
+        draw: makes the label for a photo of a height and width. Raises OSError if the annotations can't be read, and
+            ValueError if they can't be drawn.
+    """
+
+    digest: str
+    draw: Callable[[tuple[int, int]], DrawnLabel] = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,33 @@ class LabelledImage:
     is_annotated: bool = True
     has_size: bool = True
 
+    @property
+    def unwanted(self) -> str | None:
+        """Why it has no label: no_person or no_annotations; None if it has one, or should have one.
+
+        An image of which no shape of a person can be drawn should have one.
+        """
+        if not self.is_annotated:
+            return "no_annotations"
+        return None if self.image.raw or self.unsupported or self.image.fault else "no_person"
+
+    @property
+    def size_hw(self) -> SizeHW | None:
+        """What the file says; None if it says nothing.
+
+        Raises:
+            ShapeError: The label can't be trusted.
+        """
+        if self.image.fault is not None:
+            raise ShapeError(self.image.fault)
+        return self.image.size_hw if self.has_size else None
+
+    def content(self) -> object:
+        """All that decides about the label, besides what says it in other words."""
+        image = self.image
+        sizes = image.size_hw if self.has_size else None
+        return [sizes, image.raw, image.fault, sorted(self.unsupported), self.is_annotated]
+
     def add(self, raw: object, outlines: bool) -> None:
         """Add a shape of a person."""
         self.image.raw.append(raw)
@@ -59,6 +86,9 @@ class LabelledImage:
         Raises:
             ShapeError: The file says another size, or a shape can't be drawn.
         """
+        if self.unsupported and not self.image.raw:
+            kinds = ", ".join(sorted(self.unsupported))
+            raise ShapeError(f"its people are shapes of kind {kinds}, which can't be drawn; draw polygons or masks")
         return draw_label(self.image if self.has_size else replace(self.image, size_hw=size_hw), size_hw)
 
 
