@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from PIL import Image as Pillow
 
 IGNORE = 255
+ANY_CLASS = -1
+"""Instead of a class: all classes are the person, except 0, the background, and 255."""
 
 
 def from_label_map(classes: NDArray[np.generic], person: int) -> Alpha:
@@ -30,7 +32,7 @@ def from_label_map(classes: NDArray[np.generic], person: int) -> Alpha:
 
     Args:
         classes: (H, W), a class a pixel.
-        person: the class that is person; 255 makes no pixel ignored.
+        person: the class that is person; 255 makes no pixel ignored. `ANY_CLASS` takes all classes but 0 and 255.
 
     Returns:
         (H, W) uint8, 0 or 255; nothing is person where everything is ignored.
@@ -38,7 +40,7 @@ def from_label_map(classes: NDArray[np.generic], person: int) -> Alpha:
     >>> from_label_map(np.array([[15, 15, 255, 255, 0, 7]], np.uint8), person=15).tolist()
     [[255, 255, 255, 0, 0, 0]]
     """
-    is_person = classes == person
+    is_person = (classes != 0) & (classes != IGNORE) if person == ANY_CLASS else classes == person
     ignored = (classes == IGNORE) & ~is_person
     if ignored.any() and is_person.any():
         to_person = distance_inside(~is_person, "exact")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from segdata.errors import SourceError
+from segdata.imaging.label_maps import ANY_CLASS
 from segdata.records import MAX_PIXELS, AlphaFit
 from segdata.storage.expansion import ExpansionError, expand_path
 
@@ -39,7 +40,8 @@ class SourceRecipe(BaseModel):
         masks: folder: where their masks lie; empty for backgrounds, which have none.
         mask_suffix: folder: what a mask's name has after the image's, as in `_matte`.
         alpha_channel: folder: the channel of the mask that holds alpha; found out by itself if not given.
-        alpha_index: folder: the masks are label maps, and this class is the person; 255 is ignored.
+        alpha_index: folder: the masks are label maps, and this class is the person; with "all", every class but 0 is.
+            255 is ignored.
         kind: coco, folder, voc: portrait or background; if not given, background of coco, and portrait otherwise. Of
             coco, portraits are the photos with people; of voc, photos without a person are backgrounds.
     """
@@ -61,8 +63,13 @@ class SourceRecipe(BaseModel):
     masks: str = "masks"
     mask_suffix: str = ""
     alpha_channel: int | None = Field(default=None, ge=0, le=3)
-    alpha_index: int | None = Field(default=None, ge=0, le=254)
+    alpha_index: int | None = Field(default=None, ge=ANY_CLASS, le=254)
     kind: Literal["portrait", "background"] = "portrait"
+
+    @field_validator("alpha_index", mode="before")
+    @classmethod
+    def _as_index(cls, value: object) -> object:
+        return ANY_CLASS if value == "all" else value
 
     @model_validator(mode="before")
     @classmethod

@@ -131,6 +131,22 @@ def test_other_annotations_change_the_label_of_their_photo_alone(context: RunCon
     assert after["val2017/b"]["alpha_sha256"] == after["val2017/a"]["alpha_sha256"]
 
 
+def test_another_label_is_read_even_if_its_file_has_the_size_and_time_of_the_old_one(
+    context: RunContext, tmp_path: Path
+) -> None:
+    files = []
+    for shape_of_a in (LEFT, RIGHT):
+        write_coco(tmp_path / "coco", {"a": [shape_of_a]})
+        ingest(context, tmp_path / "coco", "coco", kind="portrait")
+        files.append(context.workspace.resolve(rows(context)["val2017/a"]["alpha_uri"]))
+    stamps = files[1].stat()
+    files[0].write_bytes(bytes(stamps.st_size))  # as after unpacking an archive that keeps seconds only
+    os.utime(files[0], ns=(stamps.st_atime_ns, stamps.st_mtime_ns))
+    write_coco(tmp_path / "coco", {"a": [LEFT]})
+    assert ingest(context, tmp_path / "coco", "coco", kind="portrait").changed == 1
+    assert label_of(context, "val2017/a")[20, 5] == 255
+
+
 def test_a_photo_whose_last_person_is_removed_is_gone_and_comes_back(context: RunContext, tmp_path: Path) -> None:
     write_coco(tmp_path / "coco", {"a": [LEFT], "b": [RIGHT]})
     ingest(context, tmp_path / "coco", "coco", kind="portrait")
