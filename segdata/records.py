@@ -42,6 +42,8 @@ MAX_FILE_BYTES = 2**29
 """Larger files are not read as pictures: an unpacked TIFF of `MAX_PIXELS` is smaller."""
 LABEL_CUT = 128
 """A pixel of a label is foreground from this alpha on (of 255)."""
+ANY_CLASS = -1
+"""The class of a person in label maps whose classes are all the person, except 0, the background, and 255."""
 REPAIR_MANIFEST = "segdata.json"
 """The file in a folder for repair that names the sample of each label: `export repair` writes it, `ingest` reads it."""
 REPAIR_FORMAT = "segdata repair 1"

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from segdata.imaging.arrays import Alpha
 from segdata.imaging.distance import distance_inside
+from segdata.records import ANY_CLASS
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
 
 IGNORE = 255
-ANY_CLASS = -1
-"""Instead of a class: all classes are the person, except 0, the background, and 255."""
 
 
 def from_label_map(classes: NDArray[np.generic], person: int) -> Alpha:

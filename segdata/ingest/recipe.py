@@ -8,8 +8,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from segdata.errors import SourceError
-from segdata.imaging.label_maps import ANY_CLASS
-from segdata.records import MAX_PIXELS, AlphaFit
+from segdata.records import ANY_CLASS, MAX_PIXELS, AlphaFit
 from segdata.storage.expansion import ExpansionError, expand_path
 
 ReaderName = Literal[
