@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -9,7 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable
 
-from segdata.engines.isolated import IsolatedWorker, Limits, RequestRefusedError, WorkerDiedError
+from segdata.engines.isolated import IsolatedWorker, Limits, NotTriedError, RequestRefusedError, WorkerDiedError
 from segdata.errors import SourceError
 from segdata.ingest.annotations.drawing import Answer, Listed, Request, Setup, join_message, split_message
 from segdata.ingest.annotations.shapes import ShapeError, SizeHW
@@ -83,6 +84,8 @@ class LabelDrawer:
             try:
                 most = 2 * self._setup.max_pixels + _PNG_SLACK
                 fields, png = split_message(self._worker.ask(join_message(request, data), most))
+            except NotTriedError as error:  # no fault of these annotations, so that the next ingest tries them
+                raise OSError(errno.ECANCELED, str(error)) from error
             except (RequestRefusedError, WorkerDiedError) as error:
                 raise ShapeError(f"{where}: {error}") from error
         answer = Answer(**fields)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,12 @@ from segdata.catalog.tables import Catalog
 from segdata.catalog.upkeep import maintain
 from segdata.catalog.verify import verify_files
 from segdata.catalog.workspace import RunContext, Workspace
+from segdata.engines.isolated import Limits
 from segdata.errors import SourceError
 from segdata.imaging.encode import encode_png
+from segdata.ingest import label_drawing
 from segdata.ingest.annotations.brush import pack_runs
+from segdata.ingest.annotations.drawing import open_drawing
 from segdata.ingest.labelstudio import match_tasks
 from segdata.ingest.recipe import SourceRecipe
 from segdata.ingest.run import IngestOptions, SourceCounts, run
@@ -405,6 +410,49 @@ def test_a_task_means_the_photo_that_was_uploaded(address: str, paths: list[str]
 def test_a_reader_of_tools_reads_no_backgrounds(context: RunContext, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="the reader labelme reads portraits alone"):
         ingest(context, tmp_path, "labelme", kind="background")
+
+
+def open_to_crash(setup: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
+    """Runs in the process that draws."""
+    greeting, answer = open_drawing(setup)
+
+    def answer_or_crash(request: bytes) -> bytes:
+        if b"crash here" in request:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return answer(request)
+
+    return greeting, answer_or_crash
+
+
+def test_annotations_that_crash_the_process_that_draws_cost_their_photo_alone(
+    context: RunContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setattr(label_drawing, "OPENER", "test_annotated_labels:open_to_crash")
+    for seed, (name, more) in enumerate({"a": "", "b": "crash here", "c": ""}.items()):
+        write_photo(tmp_path / "in" / f"{name}.jpg", seed)
+        (tmp_path / "in" / f"{name}.json").write_text(labelme_file(shape("polygon", BOX), version=more))
+    counts = ingest(context, tmp_path / "in", "labelme")
+    assert (counts.added, counts.rejected) == (2, 1)
+    (row,) = context.catalog.read("rejects").to_pylist()
+    assert (row["path"], row["reason"]) == ("b.jpg", "unreadable_alpha")
+    assert row["detail"] == "b.json: the process that decodes crashed (SIGSEGV)"
+
+
+def test_annotations_that_were_not_tried_after_many_crashes_are_tried_by_the_next_ingest(
+    context: RunContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setattr(label_drawing, "OPENER", "test_annotated_labels:open_to_crash")
+    monkeypatch.setattr(label_drawing, "_LIMITS", Limits(deaths=1))
+    for seed, (name, more) in enumerate({"a": "crash here", "b": ""}.items()):
+        write_photo(tmp_path / "in" / f"{name}.jpg", seed)
+        (tmp_path / "in" / f"{name}.json").write_text(labelme_file(shape("polygon", BOX), version=more))
+    assert ingest(context, tmp_path / "in", "labelme").rejected == 2
+    details = {row["path"]: row["detail"] for row in context.catalog.read("rejects").to_pylist()}
+    assert "not tried: the process that decodes died 1 times before" in details["b.jpg"]
+    again = ingest(context, tmp_path / "in", "labelme")
+    assert (again.added, again.rejected, again.decoded) == (1, 1, 1)
 
 
 def test_a_label_of_a_hostile_file_costs_its_photo_alone(context: RunContext, tmp_path: Path) -> None:
