@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -42,6 +42,8 @@ MAX_FILE_BYTES = 2**29
 """Larger files are not read as pictures: an unpacked TIFF of `MAX_PIXELS` is smaller."""
 LABEL_CUT = 128
 """A pixel of a label is foreground from this alpha on (of 255)."""
+ANY_CLASS = -1
+"""The class of a person in label maps whose classes are all the person, except 0, the background, and 255."""
 REPAIR_MANIFEST = "segdata.json"
 """The file in a folder for repair that names the sample of each label: `export repair` writes it, `ingest` reads it."""
 REPAIR_FORMAT = "segdata repair 1"
@@ -67,6 +69,7 @@ class Candidate(NamedTuple):
         licence: the source's licence.
         root: the source's folder, its links resolved: files below it are read without leaving it. None reads them as
             they are named.
+        drawing: draws the alpha from annotations; None where it is a file of the source.
     """
 
     dataset: str
@@ -81,6 +84,39 @@ class Candidate(NamedTuple):
     group_id: str | None = None
     licence: str = ""
     root: str | None = None
+    drawing: Drawing | None = None
+
+
+class DrawnLabel(NamedTuple):
+    """A label that was drawn from annotations.
+
+    Attributes:
+        png: (H, W) grey, 255 is person; empty where there is no label.
+        unwanted: why there is none, such as no_person; None if there is one.
+        other_labels: labels of shapes that are no person.
+        unsupported: kinds of shapes of people that can't be drawn.
+        outlines: whether a shape follows the outline of a person; boxes, lines and dots don't.
+    """
+
+    png: bytes
+    unwanted: str | None = None
+    other_labels: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    outlines: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How a label is drawn from annotations.
+
+    Attributes:
+        digest: of all that decides about the label, besides the size of its photo.
+        draw: makes the label for a photo of a height and width. Raises OSError if the annotations can't be read, and
+            ValueError if they can't be drawn.
+    """
+
+    digest: str
+    draw: Callable[[tuple[int, int]], DrawnLabel] = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from segdata.catalog.annotated import drop_labels
 from segdata.catalog.forgotten import PLAIN_ROWS, Pseudonyms, read_forgotten
 from segdata.catalog.known_leaks import leaks_file
 from segdata.catalog.mends import drop_mends, drop_unlisted_mends, mends_of, mends_of_samples
@@ -156,6 +157,7 @@ def erase(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id: 
     shutil.rmtree(catalog.files / "foregrounds", ignore_errors=True)
     drop_mends(catalog, traces.ids, _hashes(traces.rows), _holders(workspace, traces.rows, traces.ids))
     drop_unlisted_mends(catalog)
+    drop_labels(catalog, traces.ids)
     leaks_file(catalog).unlink(missing_ok=True)
     for folder in ("overlays", "pictures"):  # of a review: made again by the next one, which leaves these samples out
         shutil.rmtree(workspace.root / "review" / folder, ignore_errors=True)

@@ -12,10 +12,12 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segdata.catalog import delta
+from segdata.catalog.annotated import unnamed_labels
 from segdata.catalog.schemas import SCHEMAS
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
@@ -60,7 +62,8 @@ class Upkeep:
 
     Attributes:
         tables: table by table.
-        swept: what writers left that were killed: files and folders, relative to the workspace.
+        swept: what writers left that were killed, and labels drawn from annotations that no sample names any more:
+            files and folders, relative to the workspace.
     """
 
     tables: tuple[TableUpkeep, ...]
@@ -171,7 +174,7 @@ def _live_files(catalog: Catalog, name: str) -> int:
 
 def _sweep(context: RunContext, dead_after_hours: float) -> Iterator[str]:
     oldest = time.time() - dead_after_hours * 3600
-    for path in unfinished_files(context.workspace):
+    for path in chain(unfinished_files(context.workspace), unnamed_labels(context.workspace)):
         try:
             if path.lstat().st_mtime > oldest:
                 continue

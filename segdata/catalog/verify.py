@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from segdata.catalog import damage, delta
+from segdata.catalog.annotated import is_annotated
 from segdata.catalog.damage import Damage
 from segdata.catalog.schemas import KEYS, SCHEMAS
 from segdata.catalog.tables import Catalog
@@ -72,7 +73,7 @@ def verify_files(context: RunContext) -> tuple[int, list[Damage]]:
 @dataclass(frozen=True)
 class _File:
     path: Path
-    rendered: bool
+    made_by: str | None  # the command that makes it again; None for a file of a source
     sha256: str
     size_bytes: int | None
     mtime_ns: int | None
@@ -83,11 +84,18 @@ def _files_of(workspace: Workspace, row: Mapping[str, Any]) -> Iterator[_File]:
         if row[f"{part}_uri"] and row[f"{part}_sha256"]:
             path = workspace.resolve(row[f"{part}_uri"])
             expected = (row[f"{part}_{what}"] for what in ("sha256", "size", "mtime_ns"))
-            yield _File(path, row["kind"] == "composite", *expected)
+            yield _File(path, _maker_of(workspace, row, part), *expected)
+
+
+def _maker_of(workspace: Workspace, row: Mapping[str, Any], part: str) -> str | None:
+    if row["kind"] == "composite":
+        return "segdata fuse"
+    drawn = part == "alpha" and is_annotated(workspace, row["alpha_uri"])
+    return "segdata ingest --verify" if drawn else None
 
 
 def _file_damage(file: _File) -> Damage | None:
-    make_again = "run: segdata fuse" if file.rendered else None
+    make_again = None if file.made_by is None else f"run: {file.made_by}"
     try:
         data = read_bytes(file.path, most=None)
     except StorageError as error:
@@ -101,7 +109,7 @@ def _file_damage(file: _File) -> Damage | None:
         return Damage(file.path, "it has changed since it was read", make_again or "run: segdata ingest")
     what = "its bytes are others, though its size and time are the same: the disk or a copy went wrong"
     taken_anew = "restore it (or leave it, if it is right), then: segdata ingest --verify"
-    return Damage(file.path, what, "delete it and run: segdata fuse" if file.rendered else taken_anew)
+    return Damage(file.path, what, taken_anew if file.made_by is None else f"delete it and run: {file.made_by}")
 
 
 def _table_damage(catalog: Catalog, name: str) -> list[Damage]:

@@ -41,6 +41,10 @@ class WorkerDiedError(RuntimeError):
     """The process ended, or took too long, while it worked on a request."""
 
 
+class NotTriedError(WorkerDiedError):
+    """The process has died too often before, so that the request was not worked on."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What the process may use.
@@ -112,11 +116,12 @@ class IsolatedWorker:
 
         Raises:
             RequestRefusedError: The function, or the opener, raised.
-            WorkerDiedError: The process died, was stopped at a limit, or has died too often before.
+            WorkerDiedError: The process died, or was stopped at a limit.
+            NotTriedError: It has died too often before.
         """
         if self._process is None:
             if self._deaths >= self._limits.deaths:
-                raise WorkerDiedError(f"not tried: the process that decodes died {self._deaths} times before")
+                raise NotTriedError(f"not tried: the process that decodes died {self._deaths} times before")
             self.start(sys.maxsize)
         assert self._process is not None
         return self._exchange(self._process, request, most, self._limits.answer_seconds)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from segdata.imaging.arrays import Alpha
 from segdata.imaging.distance import distance_inside
+from segdata.records import ANY_CLASS
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -30,7 +31,7 @@ def from_label_map(classes: NDArray[np.generic], person: int) -> Alpha:
 
     Args:
         classes: (H, W), a class a pixel.
-        person: the class that is person; 255 makes no pixel ignored.
+        person: the class that is person; 255 makes no pixel ignored. `ANY_CLASS` takes all classes but 0 and 255.
 
     Returns:
         (H, W) uint8, 0 or 255; nothing is person where everything is ignored.
@@ -38,7 +39,7 @@ def from_label_map(classes: NDArray[np.generic], person: int) -> Alpha:
     >>> from_label_map(np.array([[15, 15, 255, 255, 0, 7]], np.uint8), person=15).tolist()
     [[255, 255, 255, 0, 0, 0]]
     """
-    is_person = classes == person
+    is_person = (classes != 0) & (classes != IGNORE) if person == ANY_CLASS else classes == person
     ignored = (classes == IGNORE) & ~is_person
     if ignored.any() and is_person.any():
         to_person = distance_inside(~is_person, "exact")

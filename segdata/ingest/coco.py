@@ -1,4 +1,4 @@
-"""COCO: person-free photos, as backgrounds.
+"""COCO: person-free photos, as backgrounds; or with kind = "portrait" the photos of people, with their masks as labels.
 
     <root>/annotations/instances_val2017.json
     <root>/val2017/000000000139.jpg                 or <root>/images/val2017/
@@ -10,24 +10,36 @@ Person-free means that no annotation, crowds included, is of a person; `segdata.
 are. A photo without any annotation is *unknown*, and so not person-free; so is one with an annotation whose category
 can't be told.
 
+The label of a portrait is the union of the masks of all its people; `segdata.ingest.annotations.coco_people` says what
+becomes of crowds. It is drawn in a process of its own and kept beside the catalog.
+
 pycocotools reads a whole file or raises, and prints meanwhile; here an entry that is broken costs that entry alone.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from segdata.errors import SourceError
 from segdata.ingest.annotations.coco import entry_id
-from segdata.ingest.coco_annotations import Annotations, BackgroundTest, parse_annotations
+from segdata.ingest.annotations.drawing import Setup
+from segdata.ingest.coco_annotations import (
+    Annotations,
+    BackgroundTest,
+    PortraitTest,
+    parse_annotations,
+    people_in,
+)
 from segdata.ingest.coco_names import match_names
 from segdata.ingest.coco_sets import AnnotationFile, PhotoFolders, choose_sets
+from segdata.ingest.label_drawing import LabelDrawer
 from segdata.ingest.people import person_test, plain_name
 from segdata.ingest.reading import Found, Picture, Tree, read_list
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import HAS_PERSON, Filtered, PhotoSet, Reject, printable
+from segdata.records import HAS_PERSON, Candidate, Drawing, Filtered, PhotoSet, Reject, printable
 
 LICENCE = "each photo its own Creative Commons licence"
 _ANY_OBJECT = "its categories have no supercategories, so photos with any object are backgrounds"
@@ -44,12 +56,14 @@ class _Entry(NamedTuple):
         fault: the detail of a reject where its file_name can't be used; None if it can.
         unwanted: why it is no background; None if it is one.
         licence: of the photo.
+        drawing: of its label, as a portrait.
     """
 
     path: str
     fault: str | None
     unwanted: str | None
     licence: str
+    drawing: Drawing | None = None
 
 
 class _Set(NamedTuple):
@@ -79,7 +93,7 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     opened = _open_sets(root, source, files, PhotoFolders(root, tree, {file.set_name for file in files}))
     sets = [one for one in opened if isinstance(one, _Set)]
     _check_person_categories(source, sets)
-    never = _never_backgrounds(sets)
+    never = _never_backgrounds(sets) if source.kind == "background" else _ambiguous_portraits(sets)
     yield from (one for one in opened if isinstance(one, PhotoSet))
     listed: set[str] = set()
     for one in sets:
@@ -100,6 +114,9 @@ def _judge(tree: Tree, entry: _Entry, picture: Picture | None, dataset: str) -> 
         return Filtered(dataset, entry.path, entry.unwanted, there=is_inside)
     if picture is None:
         return Reject(dataset, entry.path, "missing_image", "annotated, and not there")
+    if entry.drawing is not None:
+        found = tree.pair(picture, None, kind="portrait", split="train", licence=entry.licence)
+        return found._replace(drawing=entry.drawing) if isinstance(found, Candidate) else found
     return tree.pair(picture, None, kind="background", split="none", licence=entry.licence)
 
 
@@ -110,6 +127,12 @@ def _never_backgrounds(sets: Sequence[_Set]) -> dict[str, str]:
         if entry.unwanted in _NEVER:
             reasons[entry.path] = min(reasons.get(entry.path, entry.unwanted), entry.unwanted, key=_NEVER.index)
     return reasons
+
+
+def _ambiguous_portraits(sets: Sequence[_Set]) -> dict[str, str]:
+    """Path -> why the file is no portrait: of one that is listed twice, each entry may lack people of the other."""
+    often = Counter(entry.path for one in sets for entry in one.entries)
+    return {path: "listed_twice" for path, times in often.items() if times > 1}
 
 
 def _check_person_categories(source: SourceRecipe, sets: Sequence[_Set]) -> None:
@@ -156,12 +179,15 @@ def _open_set(root: Path, source: SourceRecipe, file: AnnotationFile, folders: P
     if folder is None:  # without reading the annotations: those of train2017 take half a minute
         return PhotoSet(source.name, name, 0, f"no photos in {_either(file.folders)}")
     files = folders.files(folder)
-    annotations = _load(root, file.path, source.name)
+    annotations, data = _load(root, file.path, source.name)
     order = sorted(enumerate(annotations.images), key=_by_id)
     entries = _list_entries(annotations, order, (file, folder, files), source)
     photos = len({entry.path for entry in entries if entry.path in files})
     if not photos:
         return PhotoSet(source.name, name, 0, f"none of its {len(entries):,} photos is in {_either((folder,))}")
+    if source.kind == "portrait":
+        entries = _with_drawings(entries, order, (annotations, data), (source, f"{root / file.path}"))
+        return _Set(PhotoSet(source.name, name, photos), entries, files, annotations.category_names)
     remark = None if not source.supercategories or annotations.have_supercategories else _ANY_OBJECT
     return _Set(PhotoSet(source.name, name, photos, None, remark), entries, files, annotations.category_names)
 
@@ -186,7 +212,12 @@ def _list_entries(
     file, folder, files = place
     names = [entry.get("file_name") if isinstance(entry, dict) else None for _, entry in order]
     matches = match_names(names, folder, files.keys(), file.moved)
-    judge = BackgroundTest(annotations, source.supercategories, person_test(source.person_categories))
+    is_person = person_test(source.person_categories)
+    judge = (
+        BackgroundTest(annotations, source.supercategories, is_person)
+        if source.kind == "background"
+        else PortraitTest(annotations, is_person)
+    )
     licence = LICENCE if file.published else ""
     entries = []
     for (number, entry), name, match in zip(order, names, matches, strict=True):
@@ -199,14 +230,43 @@ def _list_entries(
     return entries
 
 
-def _load(root: Path, path: str, dataset: str) -> Annotations:
-    """One file's annotations.
+def _with_drawings(
+    entries: list[_Entry],
+    order: Sequence[tuple[int, Any]],
+    read: tuple[Annotations, bytes],
+    place: tuple[SourceRecipe, str],
+) -> list[_Entry]:
+    """The entries of a set, those of portraits with the drawing of their label.
+
+    Raises:
+        SourceError: The process that draws can't read the annotations.
+    """
+    (annotations, data), (source, path) = read, place
+    people = tuple(sorted(people_in(annotations, person_test(source.person_categories)), key=str))
+    drawer = LabelDrawer(Setup("coco", person_categories=people, max_pixels=source.max_pixels), data)
+    listed = {one.image: one.digest for one in drawer.list_images(f"source {source.name}: {path}")}
+    drawn = []
+    for entry, (_, image) in zip(entries, order, strict=True):
+        image_id = entry_id(image, "id")
+        if entry.fault is not None or entry.unwanted is not None:
+            drawn.append(entry)
+        elif image_id is None or image_id not in listed:
+            drawn.append(entry._replace(unwanted="no_person"))
+        else:
+            drawing = drawer.of_listed(image_id, listed[image_id], f"{PurePosixPath(path).name}: image {image_id}")
+            drawn.append(entry._replace(drawing=drawing))
+    return drawn
+
+
+def _load(root: Path, path: str, dataset: str) -> tuple[Annotations, bytes]:
+    """One file's annotations, and its bytes.
 
     Raises:
         SourceError: It is no JSON, not what COCO's files are, or a link that leaves the root.
     """
     try:
-        return parse_annotations(read_list(root, path, dataset))
+        data = read_list(root, path, dataset)
+        return parse_annotations(data), data
     except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
         raise SourceError(
             f"source {dataset}: {root / path}: not COCO annotations ({type(error).__name__}: {error}); unpack "

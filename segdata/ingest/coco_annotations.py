@@ -98,7 +98,7 @@ class BackgroundTest:
     def __init__(self, annotations: Annotations, supercategories: Sequence[str], is_person: IsPerson) -> None:
         self._annotations = annotations
         categories = annotations.categories
-        self._people = {one for one, same in categories.items() if any(is_person(*category) for category in same)}
+        self._people = people_in(annotations, is_person)
         wanted = {plain_name(name) for name in supercategories}
         self._any_object = not wanted or not annotations.have_supercategories
         self._wanted = {one for one, same in categories.items() if any(plain_name(kind) in wanted for _, kind in same)}
@@ -117,6 +117,36 @@ class BackgroundTest:
         if not self._any_object and seen.isdisjoint(self._wanted):
             return "other_supercategory"
         return None
+
+
+class PortraitTest:
+    """Says why a photo is no portrait with a label.
+
+    Args:
+        annotations: of its set.
+        is_person: recognises categories of people.
+    """
+
+    def __init__(self, annotations: Annotations, is_person: IsPerson) -> None:
+        self._annotations = annotations
+        self._people = people_in(annotations, is_person)
+
+    def unwanted(self, image_id: int | str | None) -> str | None:
+        """Why the photo with an image id is no portrait; None if it is one."""
+        seen = self._annotations.seen.get(image_id, set()) if image_id is not None else set()
+        if not seen:
+            return "no_annotations"
+        if not seen <= self._annotations.categories.keys():
+            return "unknown_category"
+        if seen.isdisjoint(self._people):
+            return "no_person"
+        return "ambiguous_id" if self._annotations.ids[image_id] > 1 else None
+
+
+def people_in(annotations: Annotations, is_person: IsPerson) -> set[Any]:
+    """The ids of the categories of people."""
+    categories = annotations.categories.items()
+    return {one for one, same in categories if any(is_person(*category) for category in same)}
 
 
 def _without_polygons(pairs: list[tuple[str, object]]) -> dict[str, object]:

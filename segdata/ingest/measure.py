@@ -12,6 +12,7 @@ from segdata.imaging.alpha_fit import fit_alpha
 from segdata.imaging.appearance import thumbnail_of
 from segdata.imaging.decode import DecodeError, decode_alpha, decode_luma
 from segdata.imaging.phash import phash_of
+from segdata.ingest.label_drawing import draw_alpha
 from segdata.metrics.labels import measure_label
 from segdata.records import MAX_FILE_BYTES, MAX_PIXELS, AlphaFit, Candidate, Filtered, Reject, RejectReason, Stamps
 from segdata.storage.files import read_steady, sha256_of
@@ -36,7 +37,8 @@ class Reading:
     def of(self, candidate: Candidate) -> str:
         """All that decides about a candidate besides its bytes, as JSON: `read_as` of `rejects`."""
         how = {"kind": candidate.kind, "alpha_channel": candidate.alpha_channel, "alpha_index": candidate.alpha_index}
-        return json.dumps({**asdict(self), **how}, sort_keys=True)
+        drawn = {} if candidate.drawing is None else {"annotations": candidate.drawing.digest}
+        return json.dumps({**asdict(self), **how, **drawn}, sort_keys=True)
 
 
 class _File(NamedTuple):
@@ -71,7 +73,7 @@ def _measure(candidate: Candidate, reading: Reading, root: Root | None) -> Row |
     stamps: Stamps | None = None
     try:
         image_file = _read(candidate.image, "unreadable_image", root)
-        alpha_file = _read(candidate.alpha, "unreadable_alpha", root)
+        alpha_file = _File() if candidate.drawing else _read(candidate.alpha, "unreadable_alpha", root)
         stamps = (image_file.size, image_file.mtime_ns, alpha_file.size, alpha_file.mtime_ns)
         image = decode_luma(image_file.data, reading.max_pixels)
         thumbnail = thumbnail_of(image)
@@ -85,7 +87,14 @@ def _measure(candidate: Candidate, reading: Reading, root: Root | None) -> Row |
             "thumbnail": thumbnail,
             "alpha_kind": "none",
         }
-        if candidate.alpha is None:
+        if candidate.drawing is not None:
+            drawn = draw_alpha(candidate, (image.shape[0], image.shape[1]), stamps)
+            if isinstance(drawn, Reject | Filtered):
+                return drawn
+            alpha_file = _File(*drawn)
+            row |= {"alpha_size": alpha_file.size, "alpha_mtime_ns": alpha_file.mtime_ns}
+            stamps = (*stamps[:2], *drawn[1:])
+        elif candidate.alpha is None:
             return row
         alpha = decode_alpha(alpha_file.data, candidate.alpha_channel, reading.max_pixels, index=candidate.alpha_index)
         fitted = fit_alpha(alpha, (image.shape[0], image.shape[1]), reading.alpha_fit)

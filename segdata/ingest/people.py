@@ -21,6 +21,8 @@ _PERSON_NAMES = frozenset(
 )
 """A person only if nothing else is in the name: "head", but not "head of lettuce"; "baby", but not "baby stroller"."""
 
+_PERSON_LABELS = ("person", "human", "people", "portrait")
+
 
 def person_test(names: Sequence[str] | None) -> IsPerson:
     """How to recognise categories of people.
@@ -37,6 +39,23 @@ def person_test(names: Sequence[str] | None) -> IsPerson:
         return lambda name, supercategory: is_person_name(name) or is_person_name(supercategory)
     wanted = {plain_name(name) for name in names}
     return lambda name, _: plain_name(name) in wanted
+
+
+def person_label_test(labels: Sequence[str] | None) -> Callable[[str], bool]:
+    """How to recognise labels of people in the files of annotation tools.
+
+    Args:
+        labels: all labels of people; None takes those that begin with person, human, people or portrait.
+
+    >>> [person_label_test(None)(label) for label in ("Person_bmp", " human", "neutral", "a person")]
+    [True, True, False, False]
+    >>> person_label_test(["Woman"])("woman"), person_label_test(["woman"])("person")
+    (True, False)
+    """
+    if labels is None:
+        return lambda label: plain_name(label).startswith(_PERSON_LABELS)
+    wanted = {plain_name(label) for label in labels}
+    return lambda label: plain_name(label) in wanted
 
 
 def is_person_name(name: str) -> bool:

@@ -176,7 +176,8 @@ def _sort_out(plan: IngestPlan, candidate: Candidate, before: Before, rules: Rul
                     return
         if known is not None and known.status == "present" and known.stamps == stamps:
             named = rules.name(candidate, known)
-            if _read_alike(named, known, rules.reading):
+            same_label = candidate.drawing is None or named.alpha_uri == known.named.alpha_uri
+            if same_label and _read_alike(named, known, rules.reading):
                 plan.unchanged[candidate.sample_id] = named
                 return
     plan.to_read.append(candidate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from segdata.ingest import aisegment, coco, folder, p3m10k, portrait2000, voc
+from segdata.ingest import aisegment, coco, folder, labelme, labelstudio, p3m10k, portrait2000, supervisely, voc
 from segdata.ingest.reading import Found
 from segdata.ingest.recipe import SourceRecipe
 
@@ -17,5 +17,8 @@ READERS: dict[str, Reader] = {
     "coco": coco.read,
     "p3m10k": p3m10k.read,
     "voc": voc.read,
+    "supervisely": supervisely.read,
+    "labelstudio": labelstudio.read,
+    "labelme": labelme.read,
     "folder": folder.read,
 }

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from segdata.errors import SourceError
-from segdata.records import MAX_PIXELS, AlphaFit
+from segdata.records import ANY_CLASS, MAX_PIXELS, AlphaFit
 from segdata.storage.expansion import ExpansionError, expand_path
 
-READER_NAMES = ("portrait2000", "aisegment", "coco", "p3m10k", "voc", "folder")
+ReaderName = Literal[
+    "portrait2000", "aisegment", "coco", "p3m10k", "voc", "supervisely", "labelstudio", "labelme", "folder"
+]
+READER_NAMES: tuple[ReaderName, ...] = get_args(ReaderName)
 
 
 class SourceRecipe(BaseModel):
@@ -30,19 +33,23 @@ class SourceRecipe(BaseModel):
         supercategories: coco: photos with an object of one of these; empty is any.
         person_categories: coco: the names of the categories that are people; recognised by supercategory and by common
             names if not given.
+        person_labels: supervisely, labelstudio, labelme: the labels that are people; those that begin with person,
+            human, people or portrait if not given.
         images: folder: where the images lie, below the root.
         masks: folder: where their masks lie; empty for backgrounds, which have none.
         mask_suffix: folder: what a mask's name has after the image's, as in `_matte`.
         alpha_channel: folder: the channel of the mask that holds alpha; found out by itself if not given.
-        alpha_index: folder: the masks are label maps, and this class is the person; 255 is ignored.
-        kind: folder, voc: portrait or background; of voc, photos without a person are backgrounds.
+        alpha_index: folder: the masks are label maps, and this class is the person; with "all", every class but 0 is.
+            255 is ignored.
+        kind: coco, folder, voc: portrait or background; if not given, background of coco, and portrait otherwise. Of
+            coco, portraits are the photos with people; of voc, photos without a person are backgrounds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     root: str = Field(min_length=1)
-    reader: Literal["portrait2000", "aisegment", "coco", "p3m10k", "voc", "folder"] | None = None
+    reader: ReaderName | None = None
     split: Literal["train", "test", "pool", "none"] | None = None
     licence: str | None = None
     alpha_fit: AlphaFit = "reject"
@@ -50,12 +57,26 @@ class SourceRecipe(BaseModel):
     sets: tuple[str, ...] | None = Field(default=None, min_length=1)
     supercategories: tuple[str, ...] = ("outdoor", "indoor")
     person_categories: tuple[str, ...] | None = None
+    person_labels: tuple[str, ...] | None = Field(default=None, min_length=1)
     images: str = "images"
     masks: str = "masks"
     mask_suffix: str = ""
     alpha_channel: int | None = Field(default=None, ge=0, le=3)
-    alpha_index: int | None = Field(default=None, ge=0, le=254)
+    alpha_index: int | None = Field(default=None, ge=ANY_CLASS, le=254)
     kind: Literal["portrait", "background"] = "portrait"
+
+    @field_validator("alpha_index", mode="before")
+    @classmethod
+    def _as_index(cls, value: object) -> object:
+        return ANY_CLASS if value == "all" else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_kind(cls, values: object) -> object:
+        """COCO is read for backgrounds, unless the recipe asks for its portraits."""
+        if isinstance(values, dict) and "kind" not in values and (values.get("reader") or values.get("name")) == "coco":
+            return {**values, "kind": "background"}
+        return values
 
     @model_validator(mode="after")
     def _has_a_reader(self) -> SourceRecipe:

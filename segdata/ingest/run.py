@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from segdata.catalog.annotated import drop_labels
 from segdata.catalog.appearances import AppearanceWriter
 from segdata.catalog.forgetting import concealed, remember
 from segdata.catalog.forgotten import Forgotten, make_pseudonyms, read_forgotten
@@ -21,6 +22,7 @@ from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import collecting_later, map_threads
 from segdata.errors import SourceError
+from segdata.ingest.annotated_labels import AnnotatedLabels
 from segdata.ingest.known import Known, read_before
 from segdata.ingest.mended_labels import MendedLabels
 from segdata.ingest.plan import IngestPlan, Row, Rules, plan_ingest, refused_row
@@ -157,6 +159,7 @@ class _Ingest:
         self._context, self._source = context, source
         self._before = read_before(context, source.name)
         self._root = source.folder(context.workspace.root).resolve()
+        self._annotated = AnnotatedLabels(context.catalog, source.name)
         self._labels = MendedLabels(context.catalog, self._before.samples, Root(self._root))
         complete = context.limit is None
         self._rules = Rules(source, _namer(context), options.verify, complete, lambda: self._forgotten)
@@ -174,7 +177,8 @@ class _Ingest:
         """Find, read, commit, count."""
         context, source = self._context, self._source
         context.progress(Progress("ingest", source.name, 0, None, note="looking for files"))
-        found = _limited(self._labels.put_in(_candidates_of(source, self._root)), context.limit)
+        candidates = self._annotated.put_in(_candidates_of(source, self._root))
+        found = _limited(self._labels.put_in(candidates), context.limit)
         with collecting_later():
             plan = plan_ingest(found, self._before, self._rules)
         self.rejects, self.filtered = dict(plan.rejects), dict(plan.filtered)
@@ -206,7 +210,7 @@ class _Ingest:
             rejected=len(self.rejects),
             filtered=dict(filtered),
             decoded=counts["decoded"],
-            sets=compare_with_published(self._source.reader_name, plan.sets),
+            sets=compare_with_published(self._source.reader_name, (*plan.sets, *self._annotated.remarks())),
         )
 
     def _read(self, plan: IngestPlan) -> None:
@@ -295,6 +299,7 @@ class _Ingest:
             known.sample_id for known in self._before.samples.values() if known.status == "present"
         }
         context.catalog.merge("samples", self._changed({name: {"status": "gone"} for name in replaced}))
+        drop_labels(context.catalog, [row["sample_id"] for row in rows])
         self._counts["replaced"] += len(replaced)
         self._counts["forgotten"] += len(rows)
 

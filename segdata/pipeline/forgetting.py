@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from segdata.catalog import models
+from segdata.catalog.annotated import is_annotated
 from segdata.catalog.forgetting import Row, Traces, conceal, erase, table_of, traces_of
 from segdata.catalog.forgotten import KEY_FILE, Pseudonyms, make_pseudonyms, read_forgotten
 from segdata.catalog.near_duplicates import find_duplicates
@@ -120,8 +121,11 @@ def _plan_removal(workspace: Workspace, traces: Traces) -> tuple[dict[str, Any],
             "labels": sorted(
                 row["sample_id"]
                 for row in traces.rows
-                if row["kind"] != "composite" and _is_ours(workspace, row["alpha_uri"])
+                if row["kind"] != "composite"
+                and _is_ours(workspace, row["alpha_uri"])
+                and not is_annotated(workspace, row["alpha_uri"])
             ),
+            "annotations": sorted(row["sample_id"] for row in traces.rows if is_annotated(workspace, row["alpha_uri"])),
             "trained_on": list(versions.trained),
             "descended": list(versions.descended),
             "exported_models": [workspace.uri_of(folder) for folder in versions.exported],
@@ -206,6 +210,7 @@ def shown(result: Mapping[str, Any]) -> list[str]:
     lines.append("remains:")
     lines += [f"  {path}, which is yours: segdata never changes a source" for path in remains["sources"]]
     lines += [f"  the source's own label of {name}, which had been mended" for name in remains["labels"]]
+    lines += [f"  the annotations of {name} in its source, which are yours" for name in remains.get("annotations", ())]
     lines += [f"  {name} was trained on it; train again to be rid of that" for name in remains["trained_on"]]
     lines += [f"  {name} goes on from the weights of such a version" for name in remains.get("descended", ())]
     lines += [f"  {folder}, which was exported from such a version" for folder in remains.get("exported_models", ())]

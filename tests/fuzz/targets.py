@@ -15,6 +15,7 @@ TARGETS = (
     "coco",
     "mended_coco",
     "mended_cvat",
+    "annotation_tools",
     "manifest",
     "verdicts",
     "model_toml",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +34,13 @@ class Layout:
 
     Attributes:
         image: the path of image number N, or named so, under the root.
-        label: the path of its label; None for backgrounds.
+        label: the path of its label; None for backgrounds, and where the list has the labels.
         split: of the sample.
         write_label: makes the label's pixels of a mask (H, W) bool.
         finish: writes what belongs to the tree besides, given the names.
         list_file: the path of a list that the reader opens; None if it walks over folders alone.
+        write_file: makes the bytes of a label of its mask, where a label is no picture.
+        has_labels: whether there are labels at all.
     """
 
     image: Callable[[str], str]
@@ -45,6 +49,39 @@ class Layout:
     write_label: Callable[[np.ndarray], np.ndarray] = lambda mask: mask.astype(np.uint8) * 255
     finish: Callable[[Path, list[str]], None] = lambda root, names: None
     list_file: str | None = None
+    write_file: Callable[[np.ndarray], bytes] | None = None
+    has_labels: bool = True
+
+
+def supervisely_file(mask: np.ndarray) -> bytes:
+    _, png = cv2.imencode(".png", mask.astype(np.uint8) * 255)
+    bitmap = {"origin": [0, 0], "data": base64.b64encode(zlib.compress(png.tobytes())).decode()}
+    height, width = mask.shape
+    entry = {"classTitle": "person_bmp", "geometryType": "bitmap", "bitmap": bitmap}
+    return json.dumps({"size": {"height": height, "width": width}, "objects": [entry]}).encode()
+
+
+def labelme_file(mask: np.ndarray) -> bytes:
+    _, png = cv2.imencode(".png", mask.astype(np.uint8) * 255)
+    height, width = mask.shape
+    entry = {"label": "person", "shape_type": "mask", "points": [[0, 0], [width - 1, height - 1]]}
+    shapes = [{**entry, "mask": base64.b64encode(png.tobytes()).decode()}]
+    return json.dumps({"shapes": shapes, "imageHeight": height, "imageWidth": width, "imageData": None}).encode()
+
+
+def labelstudio_export(root: Path, names: list[str]) -> None:
+    points = [[100 * x / 30, 100 * y / 40] for x, y in ((5, 20), (25, 20), (25, 40), (5, 40))]
+    value = {"points": points, "polygonlabels": ["person"]}
+    result = {"type": "polygonlabels", "value": value, "original_width": 30, "original_height": 40}
+    tasks = [
+        {
+            "data": {"image": f"/data/upload/1/0a1b2c3d-{name.replace(' ', '_')}.jpg"},
+            "annotations": [{"result": [result], "was_cancelled": False}],
+        }
+        for name in names
+    ]
+    (root / "annotations").mkdir(parents=True, exist_ok=True)
+    (root / "annotations" / "project.json").write_text(json.dumps(tasks), encoding="utf-8")
 
 
 def rgba(mask: np.ndarray) -> np.ndarray:
@@ -92,6 +129,7 @@ LAYOUTS = {
         split="none",
         finish=coco_annotations,
         list_file="annotations/instances_val2017.json",
+        has_labels=False,
     ),
     "p3m10k": Layout(
         image=lambda name: f"train/blurred_image/{name}.jpg",
@@ -105,6 +143,25 @@ LAYOUTS = {
         write_label=lambda mask: mask.astype(np.uint8) * 15,
         finish=voc_lists,
         list_file="ImageSets/Segmentation/train.txt",
+    ),
+    "supervisely": Layout(
+        image=lambda name: f"studio/img/{name}.jpg",
+        label=lambda name: f"studio/ann/{name}.jpg.json",
+        split="train",
+        write_file=supervisely_file,
+    ),
+    "labelstudio": Layout(
+        image=lambda name: f"images/{name}.jpg",
+        label=None,
+        split="train",
+        finish=labelstudio_export,
+        list_file="annotations/project.json",
+    ),
+    "labelme": Layout(
+        image=lambda name: f"images/{name}.jpg",
+        label=lambda name: f"images/{name}.json",
+        split="train",
+        write_file=labelme_file,
     ),
     "folder": Layout(image=lambda name: f"images/{name}.jpg", label=lambda name: f"masks/{name}.png", split="train"),
 }
@@ -126,7 +183,11 @@ def build(root: Path, layout: Layout, names: list[str]) -> None:
         if layout.label is not None:
             mask = np.zeros((40, 30), bool)
             mask[20:, 5:25] = True
-            write_pixels(root / layout.label(name), layout.write_label(mask))
+            if layout.write_file is None:
+                write_pixels(root / layout.label(name), layout.write_label(mask))
+            else:
+                (root / layout.label(name)).parent.mkdir(parents=True, exist_ok=True)
+                (root / layout.label(name)).write_bytes(layout.write_file(mask))
     layout.finish(root, names)
 
 
@@ -175,7 +236,7 @@ def test_pairs_are_found_and_can_be_measured(reader: str, layout: Layout, tree: 
         row = measure(one)
         assert not isinstance(row, Reject), row
         assert (row["width"], row["height"]) == (30, 40)
-        if layout.label is None:
+        if not layout.has_labels:
             assert row["alpha_kind"] == "none"
         else:
             assert row["foreground_fraction"] == pytest.approx(20 * 20 / 1200)
@@ -226,7 +287,7 @@ def test_a_label_that_is_a_link_out_of_the_root_is_refused(
     reader: str, layout: Layout, tree: Path, tmp_path: Path
 ) -> None:
     if layout.label is None:
-        pytest.skip("backgrounds have no labels")
+        pytest.skip("there is no file of a label")
     label = tree / layout.label("00002")
     label.symlink_to(label.rename(tmp_path / "elsewhere.png"))
     refused = [one for one in read(reader, tree) if isinstance(one, Reject)]
@@ -261,7 +322,7 @@ def rename_to_latin1(tree: Path, place: str) -> None:
 
 
 def test_a_name_that_is_not_utf8_is_refused_in_letters(reader: str, layout: Layout, tree: Path) -> None:
-    if reader in ("coco", "voc"):
+    if reader in ("coco", "voc", "labelstudio"):
         pytest.skip("reads the names that its lists give, which are UTF-8")
     for place in (layout.image("00001"), layout.label("00001") if layout.label else ""):
         rename_to_latin1(tree, place)
@@ -274,7 +335,7 @@ def test_a_name_that_is_not_utf8_without_its_other_half_ends_no_ingest(
     reader: str, layout: Layout, tree: Path, tmp_path: Path, lacks: str
 ) -> None:
     if lacks == "image" and layout.label is None:
-        pytest.skip("backgrounds have no labels")
+        pytest.skip("there is no file of a label")
     present, absent = layout.image("00001"), layout.label("00001") if layout.label else None
     if lacks == "image":
         present, absent = str(absent), present
@@ -286,7 +347,7 @@ def test_a_name_that_is_not_utf8_without_its_other_half_ends_no_ingest(
     result = run(context, [source])
     assert result.sources["mine"].added == len(NAMES) - 1
     written = {row["path"] for row in context.catalog.read("rejects").to_pylist()}
-    lists_names = reader in ("coco", "voc")  # these look up the name that their lists give, and miss it
+    lists_names = reader in ("coco", "voc", "labelstudio")  # these look up the name that their lists give, and miss it
     expected = present if not lists_names else layout.image("00001")
     assert written == {expected if lists_names else expected.replace("00001", "caf\\xe9")}
     json.dumps(result.to_json()).encode()
@@ -294,7 +355,7 @@ def test_a_name_that_is_not_utf8_without_its_other_half_ends_no_ingest(
 
 def test_an_image_without_its_label_is_rejected_under_its_own_path(reader: str, layout: Layout, tree: Path) -> None:
     if layout.label is None:
-        pytest.skip("backgrounds have no labels")
+        pytest.skip("there is no file of a label")
     (tree / layout.label("00001")).unlink()
     refused = [one for one in read(reader, tree) if isinstance(one, Reject)]
     assert [(one.path, one.reason) for one in refused] == [(layout.image("00001"), "missing_alpha")]
@@ -313,7 +374,7 @@ def test_what_becomes_a_link_out_of_the_root_after_the_walk_is_not_read(
     reader: str, layout: Layout, tree: Path, tmp_path: Path, part: str, replaced: str
 ) -> None:
     if part == "label" and layout.label is None:
-        pytest.skip("backgrounds have no labels")
+        pytest.skip("there is no file of a label")
     candidates = [one for one in read(reader, tree) if isinstance(one, Candidate)]
     root = Root(candidates[0].root or "")
     place = layout.image("00002") if part == "image" or layout.label is None else layout.label("00002")

@@ -92,3 +92,12 @@ def entry_id(entry: object, key: str) -> _Id | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value if abs(value) < _IDS_BELOW else None
     return value if isinstance(value, str) else None
+
+
+def read_segmentation(raw: object) -> Iterator[Shape]:
+    """The shapes of one segmentation.
+
+    Raises:
+        ShapeError: It is neither polygons nor RLE.
+    """
+    return _read_shapes(raw)
