@@ -44,7 +44,13 @@ def write_fact(
     dataset, fact = source_fact
     if read_fact(catalog, dataset, fact, recipe) == json.loads(_as_text(value)):
         return
-    row = {"dataset": dataset, "fact": fact, "value": _as_text(value), "recipe": _as_text(recipe), "run_id": run_id}
+    row: dict[str, object] = {
+        "dataset": dataset,
+        "fact": fact,
+        "value": _as_text(value),
+        "recipe": _as_text(recipe),
+        "run_id": run_id,
+    }
     catalog.merge(_TABLE, rows_to_table(_TABLE, [row]))
 
 

@@ -116,4 +116,5 @@ class MendedLabels:
         return mended, measure(mended, reading, self._root)
 
     def _mended(self, candidate: Candidate, mend: Mend) -> Candidate:
-        return candidate._replace(alpha=f"{self._folder}/{mend.file}", alpha_channel=None, alpha_index=None)
+        file = f"{self._folder}/{mend.file}"
+        return candidate._replace(alpha=file, alpha_channel=None, alpha_index=None, more_alphas=())

@@ -19,10 +19,10 @@ from segdata.catalog.workspace import RunContext, Workspace
 from segdata.errors import SourceError
 from segdata.ingest.measure import measure
 from segdata.ingest.readers import READERS
-from segdata.ingest.reading import Found, read_list
+from segdata.ingest.reading import Found, Reports, read_list
 from segdata.ingest.recipe import READER_NAMES, SourceRecipe
 from segdata.ingest.run import run
-from segdata.records import Candidate, Filtered, PhotoSet, Reject
+from segdata.records import Candidate, Filtered, Reject
 from segdata.storage.root import Root
 
 
@@ -157,7 +157,7 @@ def read_all(reader: str, root: Path) -> Iterator[Found]:
 
 def read(reader: str, root: Path) -> Iterator[Candidate | Reject | Filtered]:
     """All that a reader yields about photos and labels."""
-    return (one for one in read_all(reader, root) if not isinstance(one, PhotoSet))
+    return (one for one in read_all(reader, root) if not isinstance(one, Reports))
 
 
 def test_every_reader_is_tested_here() -> None:
