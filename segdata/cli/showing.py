@@ -120,9 +120,10 @@ def show_sets(name: str, sets: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def show_run(result: Mapping[str, Any]) -> None:
-    """What ingest found of the sets, the rounds, why it stopped, and where the page is; or the plan."""
+    """What ingest found of the sets and files, the rounds, why it stopped, and where the page is; or the plan."""
     for name, source in result.get("ingest", {"sources": {}})["sources"].items():
         show_sets(name, source["sets"])
+        show_files(name, source)
     if "plan" in result:
         _show_plan(result)
         return

@@ -63,7 +63,10 @@ def show_ingest(result: Mapping[str, Any]) -> None:
     sources = result["sources"]
     if not sources:
         return
-    say_table(("source", *_COUNTS), [(name, *(source[key] for key in _COUNTS)) for name, source in sources.items()])
+    rows = [
+        (name, *(source[key] for key in _COUNTS), sum(source["filtered"].values())) for name, source in sources.items()
+    ]
+    say_table(("source", *_COUNTS, "filtered"), rows)
     for name, source in sources.items():
         show_sets(name, source["sets"])
         show_files(name, source)
@@ -71,7 +74,7 @@ def show_ingest(result: Mapping[str, Any]) -> None:
             say(f"  {name} renamed: {source['renamed']}, known by the bytes; scores and verdicts stay")
         if source["filtered"]:
             say(
-                f"  {name} left out: "
+                f"  {name} filtered: "
                 + ", ".join(f"{count} {why}" for why, count in sorted(source["filtered"].items()))
             )
     if result["rejects"]:

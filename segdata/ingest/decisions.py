@@ -74,7 +74,7 @@ class KeptDecisions:
             return Placement()
         is_trained = self._catalog.read("models", ["model_id"]).num_rows > 0
         keeps = is_trained or read_fact(self._catalog, source.name, "split", self._decides_split()) is not None
-        return Placement(keeps, is_trained, lists)
+        return Placement(keeps, is_trained, lists, decides_splits=True)
 
     def write(self, reports: Iterable[Reports]) -> None:
         """Record what was decided.

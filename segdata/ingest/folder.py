@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from segdata.ingest.naming import choose_naming, is_pattern, looks_like_mask, match_pattern, shared_name
 from segdata.ingest.pairing import folded, pair_names
@@ -33,17 +32,15 @@ class _Files(NamedTuple):
 
     Attributes:
         pictures: in order.
+        stems: their paths below their folder, without suffixes.
         start: how many characters of their paths are their folder's.
         unread: the paths of those in formats that segdata does not read.
     """
 
     pictures: list[Picture]
+    stems: list[str]
     start: int
     unread: frozenset[str]
-
-    def stems(self) -> list[str]:
-        """Their paths below their folder, without suffixes."""
-        return [picture.stem[self.start :] for picture in self.pictures]
 
 
 class _Groups(NamedTuple):
@@ -51,10 +48,12 @@ class _Groups(NamedTuple):
 
     Attributes:
         by_name: the pictures of each name.
+        names: of each picture; None if it does not fit the naming scheme.
         others: pictures whose names do not fit the naming scheme.
     """
 
     by_name: dict[str, list[Picture]]
+    names: Sequence[str | None]
     others: list[Picture]
 
 
@@ -76,7 +75,7 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
         and not source.naming_is_given
     ):
         for image in tree.pictures(source.images):
-            yield _candidate(tree, source, image, [image])
+            yield tree.pair(image, image, **_columns(source))
     else:
         yield from _read_pairs(tree, source)
     yield from tree.refused
@@ -84,39 +83,49 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
 
 def _read_pairs(tree: Tree, source: SourceRecipe) -> Iterator[Found]:
     naming, photos, masks = _sort_files(tree, source)
-    by_name = _group(photos, naming, False, ())
-    of_masks = _group(masks, naming, True, by_name.by_name.keys())
-    pairs = pair_names(list(by_name.by_name), of_masks.by_name.keys())
+    of_photos = _group(photos, naming, False, ())
+    of_masks = _group(masks, naming, True, of_photos.by_name.keys())
+    pairs = pair_names(of_photos.by_name.keys(), of_masks.by_name.keys())
     yield NamingReport(source.name, naming, len(pairs), not source.naming_is_given)
-    names = {picture.path: name for name, pictures in by_name.by_name.items() for picture in pictures}
-    readable = {picture.stem for picture in photos.pictures if picture.path not in photos.unread}
     explain = _Explanations(source, naming, of_masks.by_name, masks.start)
-    for image in photos.pictures:
-        name = names.get(image.path)
+    columns = _columns(source)
+    readable = {picture.stem for picture in photos.pictures if photos.unread and picture.path not in photos.unread}
+    for image, name in zip(photos.pictures, of_photos.names, strict=True):
         mask_name = None if name is None else pairs.get(name)
-        if image.path in photos.unread:
+        if mask_name is not None and image.path not in photos.unread:
+            if len(of_masks.by_name[mask_name]) == 1 and not masks.unread:  # nearly all photos: no further calls
+                yield tree.pair(image, of_masks.by_name[mask_name][0], **columns)
+                continue
+            yield _with_masks(tree, source, image, of_masks.by_name[mask_name], masks.unread)
+        elif image.path in photos.unread:
             twice = image.stem in readable
             yield Filtered(source.name, image.path, "same_name") if twice else tree.reject_unread(image)
         elif name is None and source.naming_is_given:
             yield Filtered(source.name, image.path, "other_name")
-        elif mask_name is None:
-            yield Reject(source.name, image.path, "missing_alpha", explain.missing_mask(name))
         else:
-            yield _with_masks(tree, source, image, of_masks.by_name[mask_name], masks.unread)
-    paired = set(pairs.values())
-    loose = [mask for name, some in of_masks.by_name.items() if name not in paired for mask in some]
-    for mask in sorted([*loose, *of_masks.others]):
+            yield Reject(source.name, image.path, "missing_alpha", explain.missing_mask(name))
+    yield from _unused_masks(source, naming, masks, of_masks.by_name, set(pairs.values()))
+    for mask in sorted([*_loose_masks(of_masks.by_name, set(pairs.values())), *of_masks.others]):
         yield Reject(source.name, mask.path, "missing_image", explain.missing_image(mask))
-    merges = source.masks_of_one == "union" or is_pattern(naming.mask_suffix)
-    for name in sorted(paired):
-        first, *others = _usable(of_masks.by_name[name], masks.unread)
-        for other in () if merges else others:
-            yield Reject(
-                source.name,
-                other.path,
-                "unsafe_path",
-                f'a second label beside {first.path}; keep one of them, or write masks_of_one = "union"',
-            )
+
+
+def _loose_masks(by_name: Mapping[str, list[Picture]], paired: Set[str]) -> list[Picture]:
+    """The masks whose shared names no photo has."""
+    names = by_name.keys() - paired if len(paired) < len(by_name) else ()
+    return [mask for name in names for mask in by_name[name]]
+
+
+def _unused_masks(
+    source: SourceRecipe, naming: Naming, masks: _Files, by_name: Mapping[str, list[Picture]], paired: Set[str]
+) -> Iterator[Reject]:
+    """The masks of photos that have another mask, unless they are merged."""
+    if source.masks_of_one == "union" or is_pattern(naming.mask_suffix) or len(masks.pictures) == len(by_name):
+        return
+    for name in sorted(name for name in paired if len(by_name[name]) > 1):
+        first, *others = _usable(by_name[name], masks.unread)
+        for other in others:
+            remedy = 'keep one of them, or write masks_of_one = "union"'
+            yield Reject(source.name, other.path, "unsafe_path", f"a second label beside {first.path}; {remedy}")
 
 
 def _sort_files(tree: Tree, source: SourceRecipe) -> tuple[Naming, _Files, _Files]:
@@ -124,7 +133,7 @@ def _sort_files(tree: Tree, source: SourceRecipe) -> tuple[Naming, _Files, _File
     images, masks = _normal(source.images), _normal(source.masks)
     if images != masks:
         photos, labels = _walk(tree, images, (masks,)), _walk(tree, masks, (images,))
-        naming = source.naming or choose_naming(photos.stems(), labels.stems())[0]
+        naming = source.naming or choose_naming(photos.stems, labels.stems)[0]
         return naming, photos, labels
     every = _walk(tree, images, ())
     if source.naming is not None:
@@ -132,7 +141,7 @@ def _sort_files(tree: Tree, source: SourceRecipe) -> tuple[Naming, _Files, _File
     by_format = _split_by_format(every)
     likely = [looks_like_mask(picture.stem) for picture in every.pictures]
     by_words = _choose(every, likely)
-    choices = [choose_naming(*(part.stems() for part in parts)) for parts in (by_format, by_words)]
+    choices = [choose_naming(*(part.stems for part in parts)) for parts in (by_format, by_words)]
     naming, pairs = choices[1]
     if pairs > choices[0][1] and (naming.mask_prefix or naming.mask_suffix):
         return naming, *_split_by_name(every, naming)
@@ -145,14 +154,19 @@ def _walk(tree: Tree, folder: str, without: Sequence[str]) -> _Files:
     unread = tree.take_unread()
     if unread:
         pictures = sorted([*pictures, *unread])
-    return _Files(pictures, 0 if folder == "." else len(folder) + 1, frozenset(picture.path for picture in unread))
+    start = 0 if folder == "." else len(folder) + 1
+    stems = [picture.stem[start:] for picture in pictures]
+    return _Files(pictures, stems, start, frozenset(picture.path for picture in unread))
 
 
 def _choose(files: _Files, are_masks: Sequence[bool]) -> tuple[_Files, _Files]:
-    parts: tuple[list[Picture], list[Picture]] = ([], [])
-    for picture, is_mask in zip(files.pictures, are_masks, strict=True):
-        parts[is_mask].append(picture)
-    return files._replace(pictures=parts[0]), files._replace(pictures=parts[1])
+    """The photos and the masks among files."""
+    parts = []
+    for wanted in (False, True):
+        chosen = [at for at, is_mask in enumerate(are_masks) if is_mask == wanted]
+        pictures, stems = [files.pictures[at] for at in chosen], [files.stems[at] for at in chosen]
+        parts.append(files._replace(pictures=pictures, stems=stems))
+    return parts[0], parts[1]
 
 
 def _split_by_format(files: _Files) -> tuple[_Files, _Files]:
@@ -167,7 +181,7 @@ def _split_by_name(files: _Files, naming: Naming) -> tuple[_Files, _Files]:
     """Photos and masks of one folder: what is named as the scheme names masks is one."""
     if not (naming.mask_prefix or naming.mask_suffix):
         return _split_by_format(files)
-    return _choose(files, [_name_of_mask(stem, naming, ()) is not None for stem in files.stems()])
+    return _choose(files, [_name_of_mask(stem, naming, ()) is not None for stem in files.stems])
 
 
 def _name_of_mask(stem: str, naming: Naming, photos: Collection[str]) -> str | None:
@@ -177,18 +191,32 @@ def _name_of_mask(stem: str, naming: Naming, photos: Collection[str]) -> str | N
 
 
 def _group(files: _Files, naming: Naming, are_masks: bool, photos: Collection[str]) -> _Groups:
-    by_name: defaultdict[str, list[Picture]] = defaultdict(list)
+    """Pictures by their shared names.
+
+    Args:
+        files: the photos, or the masks.
+        naming: the scheme.
+        are_masks: which of the two they are.
+        photos: the shared names of the photos, where the files are masks.
+    """
+    affixes = naming[2:] if are_masks else naming[:2]
+    names: Sequence[str | None]
+    if not any(affixes):
+        names = files.stems
+    elif are_masks:
+        names = [_name_of_mask(stem, naming, photos) for stem in files.stems]
+    else:
+        names = [shared_name(stem, *naming[:2]) for stem in files.stems]
+    by_name: dict[str, list[Picture]] = {}
     others = []
-    for picture, stem in zip(files.pictures, files.stems(), strict=True):
-        if are_masks:
-            name = _name_of_mask(stem, naming, photos)
-        else:
-            name = shared_name(stem, naming.image_prefix, naming.image_suffix)
+    for picture, name in zip(files.pictures, names, strict=True):
         if name is None:
             others.append(picture)
-        else:
+        elif name in by_name:
             by_name[name].append(picture)
-    return _Groups(dict(by_name), others)
+        else:
+            by_name[name] = [picture]
+    return _Groups(by_name, names, others)
 
 
 def _usable(masks: Sequence[Picture], unread: Collection[str]) -> Sequence[Picture]:
@@ -200,23 +228,19 @@ def _with_masks(
     tree: Tree, source: SourceRecipe, image: Picture, masks: Sequence[Picture], unread: Collection[str]
 ) -> Found:
     """A photo with the masks of its name; the first of them, unless they are merged."""
-    usable = _usable(masks, unread)
-    if usable[0].path in unread:
-        detail = f"its mask {usable[0].path} is {tree.reject_unread(usable[0]).detail}"
+    usable = _usable(masks, unread) if unread else masks
+    first = usable[0]
+    if first.path in unread:
+        detail = f"its mask {first.path} is {tree.reject_unread(first).detail}"
         return Reject(source.name, image.path, "unsupported_format", detail)
-    merges = source.masks_of_one == "union" or is_pattern(source.mask_suffix or "")
-    return _candidate(tree, source, image, usable if merges else usable[:1])
+    merges = len(usable) > 1 and (source.masks_of_one == "union" or is_pattern(source.mask_suffix or ""))
+    return tree.merge(image, usable if merges else usable[:1], **_columns(source))
 
 
-def _candidate(tree: Tree, source: SourceRecipe, image: Picture, masks: Sequence[Picture]) -> Found:
-    return tree.merge(
-        image,
-        masks,
-        kind="portrait",
-        split="train",
-        alpha_channel=source.alpha_channel,
-        alpha_index=source.alpha_index,
-    )
+def _columns(source: SourceRecipe) -> dict[str, Any]:
+    """What all candidates of portraits have in common."""
+    channel, index = source.alpha_channel, source.alpha_index
+    return {"kind": "portrait", "split": "train", "alpha_channel": channel, "alpha_index": index}
 
 
 class _Explanations:

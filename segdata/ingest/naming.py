@@ -115,8 +115,9 @@ def choose_naming(photos: Sequence[str], masks: Sequence[str]) -> tuple[Naming, 
     >>> choose_naming(["1_image", "2_image"], ["1_mask", "2_mask"])
     (Naming(image_prefix='', image_suffix='_image', mask_prefix='', mask_suffix='_mask'), 2)
     """
-    best, most = Naming(), len(set(photos) & set(masks))
-    if most == len(set(photos)):
+    names = set(photos)
+    best, most = Naming(), len(names.intersection(masks))
+    if most == len(names):
         return best, most
     flat = not any("/" in mask for mask in masks)
     of_masks = [(affixes, _shared(masks, affixes, flat)) for affixes in _tried(masks, _MASK_AFFIXES)]

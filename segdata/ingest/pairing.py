@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Set
 
 
 def pair_names(photos: Collection[str], masks: Collection[str]) -> dict[str, str]:
@@ -23,8 +23,10 @@ def pair_names(photos: Collection[str], masks: Collection[str]) -> dict[str, str
     >>> pair_names(["IMG_1", "sub/3", "4"], ["img_1", "3"])
     {'IMG_1': 'img_1', 'sub/3': '3'}
     """
-    known = set(masks)
+    known = masks if isinstance(masks, Set) else set(masks)
     pairs = {photo: photo for photo in photos if photo in known}
+    if len(pairs) == len(photos):
+        return pairs
     for form in (normal_form, folded):
         _pair_by(form, photos, known, pairs)
     if len(pairs) < len(photos) and not any("/" in mask for mask in known):
@@ -47,10 +49,10 @@ def _last_part(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _pair_by(form: Callable[[str], str], photos: Iterable[str], masks: set[str], pairs: dict[str, str]) -> None:
+def _pair_by(form: Callable[[str], str], photos: Iterable[str], masks: Set[str], pairs: dict[str, str]) -> None:
     """Add the pairs whose forms are equal, if no other photo and no other mask has that form."""
     missing = [photo for photo in dict.fromkeys(photos) if photo not in pairs]
-    free = masks.difference(pairs.values()) if missing else masks
+    free = masks - set(pairs.values()) if missing else masks
     if not (missing and free):
         return
     of_photos = Counter(form(photo) for photo in set(photos))

@@ -25,11 +25,13 @@ class Placement:
         keeps_splits: whether samples that the catalog knows keep their splits.
         test_is_frozen: whether a model is trained already: nothing new goes to test.
         lists: the lists of the source, if the recipe asks for them.
+        decides_splits: whether the recipe deals the samples, or asks for lists.
     """
 
     keeps_splits: bool = False
     test_is_frozen: bool = False
     lists: SplitLists | None = None
+    decides_splits: bool = False
 
 
 @dataclass

@@ -127,15 +127,17 @@ def plan_ingest(found: Iterable[Found], before: Before, rules: Rules) -> IngestP
     twins: dict[str, list[Candidate]] = {}
     people: list[Filtered] = []
     for one in found:
-        if isinstance(one, Reports):
-            plan.reports.append(one)
-        elif not isinstance(one, Candidate):
-            _set_aside(plan, one, people, rules)
-        elif candidates.setdefault(one.sample_id, one) is not one:
+        if isinstance(one, Candidate):
+            if candidates.setdefault(one.sample_id, one) is one:
+                continue
             if rules.forgotten().has_sample(one.sample_id):
                 plan.left_out["forgotten"] += 1
-                continue
-            twins.setdefault(one.sample_id, [candidates[one.sample_id]]).append(one)
+            else:
+                twins.setdefault(one.sample_id, [candidates[one.sample_id]]).append(one)
+        elif isinstance(one, Reports):
+            plan.reports.append(one)
+        else:
+            _set_aside(plan, one, people, rules)
     for one in heapq.nsmallest(PEOPLE_KEPT, people, key=lambda one: hashlib.sha256(one.path.encode()).digest()):
         plan.left_out[one.reason] -= 1
         plan.filtered[one.path] = refused_row(one)
@@ -160,6 +162,8 @@ def _place(
     rules: Rules,
 ) -> None:
     """Give candidates their groups and splits; what no list names is left out."""
+    if rules.source.group is None and not rules.placement.decides_splits:
+        return
     placed = place(candidates, before, rules.source, rules.placement, plan.rejects.keys())
     for sample_id, reason in placed.left_out.items():
         del candidates[sample_id]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -114,10 +114,11 @@ class Tree:
                 path = f"{here}/{name}" if here else name
                 stem, dot, suffix = path.rpartition(".")
                 is_picture = dot + suffix.lower() in IMAGE_SUFFIXES
-                if name.startswith(".") and not any_name:
+                if name[0] == "." and not any_name:
                     self._set_aside_hidden(entry, path, is_picture)
                 elif is_picture or (any_name and not entry.is_dir()):
-                    self._ignored += any_name and _is_leftover(name)
+                    if any_name and _is_leftover(name):
+                        self._ignored += 1
                     leads_out = outside or (entry.is_symlink() and self._leads_out(path))
                     yield Picture(path, stem if "/" not in suffix else path, leads_out)
                 elif name in _LEFTOVER_FOLDERS:
@@ -152,33 +153,29 @@ class Tree:
             alpha: its alpha; None for a background.
             columns: the rest of the candidate: kind, split, licence, alpha_channel, alpha_index.
         """
-        return self.merge(image, () if alpha is None else (alpha,), **columns)
-
-    def merge(self, image: Picture, alphas: Collection[Picture], **columns: Any) -> Candidate | Reject:
-        """An image and all its alphas, which are merged, as a candidate, if their names can be trusted.
-
-        Args:
-            image: the image; its path is the candidate's.
-            alphas: its alphas; none for a background.
-            columns: as for `pair`.
-        """
-        if image.leads_out or any(alpha.leads_out for alpha in alphas):
-            return self._unsafe(
-                image.path, 'a link that leaves the root; links = "follow" in [[sources]] follows it, if you trust it'
-            )
-        if not (is_text(image.path) and all(is_text(alpha.path) for alpha in alphas)):
+        if image.leads_out or (alpha is not None and alpha.leads_out):
+            follow = 'links = "follow" in [[sources]] follows it, if you trust it'
+            return self._unsafe(image.path, f"a link that leaves the root; {follow}")
+        if not (is_text(image.path) and (alpha is None or is_text(alpha.path))):
             return self._unsafe(image.path, "a name that is not UTF-8; rename it")
-        files = [f"{self._root}/{alpha.path}" for alpha in alphas]
         return Candidate(
             dataset=self._dataset,
             sample_id=f"{self._dataset}/{image.stem}",
             path=image.path,
             image=f"{self._root}/{image.path}",
-            alpha=files[0] if files else None,
+            alpha=None if alpha is None else f"{self._root}/{alpha.path}",
             root=self._root,
-            more_alphas=tuple(files[1:]),
             **columns,
         )
+
+    def merge(self, image: Picture, alphas: Sequence[Picture], **columns: Any) -> Candidate | Reject:
+        """As `pair`, with several alphas, which are merged."""
+        pairs = [self.pair(image, alpha, **columns) for alpha in alphas]
+        reject = next((one for one in pairs if isinstance(one, Reject)), None)
+        if reject is not None:
+            return reject
+        first, *others = (one for one in pairs if isinstance(one, Candidate))
+        return first._replace(more_alphas=tuple(str(other.alpha) for other in others))
 
     def refuse(self, path: str, detail: str) -> None:
         """Remember a path that is not safe to use."""

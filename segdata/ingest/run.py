@@ -23,7 +23,7 @@ from segdata.engines.local import collecting_later, map_threads
 from segdata.ingest.decisions import KeptDecisions, NamingCounts, report_of
 from segdata.ingest.known import Known, read_before
 from segdata.ingest.links import link_targets
-from segdata.ingest.measure import Reading, measure
+from segdata.ingest.measuring import Failed, Measuring
 from segdata.ingest.mended_labels import Answer, MendedLabels
 from segdata.ingest.merging import MergedLabels
 from segdata.ingest.plan import IngestPlan, Row, Rules, plan_ingest, refused_row
@@ -35,8 +35,6 @@ from segdata.ingest.renames import Vanished
 from segdata.ingest.twins import Twins
 from segdata.records import Candidate, Filtered, NamingReport, PhotoSet, Progress, Reject, TreeReport
 from segdata.storage.root import Root
-
-_Failed = tuple[Candidate, Reject]
 
 _SHARD = 2000
 _TOGETHER = 16  # pairs a thread takes at once: handing over a single one costs as much as hashing it
@@ -232,11 +230,12 @@ class _Ingest:
 
     def _read(self, plan: IngestPlan) -> None:
         """Measure what has to be read, and commit it, a shard at a time."""
-        context, reading = self._context, self._rules.reading
+        context = self._context
+        measuring = Measuring(self._labels, self._merged, self._files, self._rules.reading)
         vanished = Vanished(self._before.samples, plan.gone, plan.unchanged)
         together = (plan.to_read[first : first + _TOGETHER] for first in range(0, len(plan.to_read), _TOGETHER))
         measured = map_threads(
-            lambda some: [self._measure(one, plan.twins.get(one.sample_id), reading) for one in some],
+            lambda some: [measuring.measure(one, plan.twins.get(one.sample_id)) for one in some],
             together,
             context.workers,
             _LOOK_AHEAD,
@@ -264,35 +263,7 @@ class _Ingest:
             self._appearances.add({name: thumbnails[name] for name in kept})
             self._commit(rows, old)
 
-    def _measure(
-        self, first: Candidate, twins: Twins | None, reading: Reading
-    ) -> tuple[Candidate, Answer, list[_Failed]]:
-        """Measure a candidate, or the first of its twins whose photo decodes, and give those before it that failed."""
-        failed: list[_Failed] = []
-        for one in (first, *(() if twins is None else twins.waiting)):
-            candidate, answer = self._measure_one(one, reading)
-            if twins is None or not isinstance(answer, Reject):
-                return candidate, answer, failed
-            photo = one._replace(alpha=None, more_alphas=(), alpha_index=None, kind="background")
-            if not isinstance(measure(photo, reading, self._files), Reject):  # its label is at fault
-                return candidate, answer, failed
-            failed.append((candidate, answer))
-        return *failed.pop(0), failed
-
-    def _measure_one(self, candidate: Candidate, reading: Reading) -> tuple[Candidate, Answer]:
-        """Measure a candidate, whose masks are merged before."""
-        if not candidate.more_alphas:
-            return self._labels.measure(candidate, reading)
-        merged = self._merged.merge(candidate, reading)
-        if isinstance(merged, Reject):
-            return candidate, merged
-        one_mask, (size, mtime_ns) = merged
-        measured, answer = self._labels.measure(one_mask, reading)
-        if measured.alpha == one_mask.alpha and not isinstance(answer, Reject | Filtered):
-            answer |= {"alpha_size": size, "alpha_mtime_ns": mtime_ns}
-        return measured, answer
-
-    def _settle_twins(self, twins: Twins | None, failed: list[_Failed], answer: Answer) -> None:
+    def _settle_twins(self, twins: Twins | None, failed: list[Failed], answer: Answer) -> None:
         """Count the photos of a name that are not the sample; each is a reject if none of them decodes."""
         if twins is None:
             return
