@@ -54,10 +54,12 @@ class KeptDecisions:
     def __init__(self, catalog: Catalog, source: SourceRecipe, run_id: str) -> None:
         self._catalog, self._recipe, self._run_id = catalog, source, run_id
         self.source = source
+        self._naming: Naming | None = None
         if source.reader_name == "folder" and source.kind == "portrait" and source.naming is None:
             kept = read_fact(catalog, source.name, "naming", self._decides_naming())
             if kept is not None:
-                self.source = source.with_naming(Naming(*kept))
+                self._naming = Naming(*kept)
+                self.source = source.with_naming(self._naming)
 
     def placement(self, root: Path) -> Placement:
         """How groups and splits are decided now.
@@ -83,7 +85,7 @@ class KeptDecisions:
             reports: of the reader.
         """
         naming = report_of(reports, NamingReport)
-        if naming is not None and naming.chosen and naming.pairs:
+        if naming is not None and naming.chosen and naming.pairs and naming.naming != self._naming:
             self._write("naming", list(naming.naming), self._decides_naming())
         if isinstance(self._recipe.split, SplitFractions):
             self._write("split", "dealt", self._decides_split())
