@@ -70,6 +70,7 @@ class Candidate(NamedTuple):
         root: the source's folder, its links resolved: files below it are read without leaving it. None reads them as
             they are named.
         drawing: draws the alpha from annotations; None where it is a file of the source.
+        more_alphas: further alpha files, which are merged with `alpha`; a pixel is person if one of them says so.
     """
 
     dataset: str
@@ -85,6 +86,7 @@ class Candidate(NamedTuple):
     licence: str = ""
     root: str | None = None
     drawing: Drawing | None = None
+    more_alphas: tuple[str, ...] = ()
 
 
 class DrawnLabel(NamedTuple):
@@ -189,6 +191,52 @@ class PhotoSet(NamedTuple):
     photos: int
     skipped: str | None = None
     remark: str | None = None
+
+
+class Naming(NamedTuple):
+    """How the files of a source are named: what surrounds the name that a photo and its mask share.
+
+    Attributes:
+        image_prefix: what a photo's name has before the shared name.
+        image_suffix: what a photo's name has after it, before the file's own suffix.
+        mask_prefix: what a mask's name has before it.
+        mask_suffix: what a mask's name has after it; `*` and `?` stand for any characters.
+    """
+
+    image_prefix: str = ""
+    image_suffix: str = ""
+    mask_prefix: str = ""
+    mask_suffix: str = ""
+
+
+class NamingReport(NamedTuple):
+    """Which naming scheme a reader used.
+
+    Attributes:
+        dataset: the source's name in the recipe.
+        naming: the scheme.
+        pairs: how many photos it gives a mask.
+        chosen: whether the reader chose it, since the recipe names none.
+    """
+
+    dataset: str
+    naming: Naming
+    pairs: int
+    chosen: bool
+
+
+class TreeReport(NamedTuple):
+    """What a reader saw in a source besides photos and masks.
+
+    Attributes:
+        dataset: the source's name in the recipe.
+        ignored: how many leftovers of file systems, such as `@eaDir` and `._*`, a folder counting once.
+        other_files: how many files are no pictures by their names, by suffix in lower case.
+    """
+
+    dataset: str
+    ignored: int
+    other_files: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)

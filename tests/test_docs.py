@@ -73,9 +73,12 @@ def recipe_keys(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The recipe class in an annotation, if there is one."""
+    """The recipe class in an annotation, if there is one; a key that may also be a plain value is one key."""
     if typing.get_origin(annotation) in (tuple, list, typing.Union, types.UnionType):
-        inner = [section_of(argument) for argument in typing.get_args(annotation)]
+        arguments = [argument for argument in typing.get_args(annotation) if argument not in (Ellipsis, types.NoneType)]
+        inner = [section_of(argument) for argument in arguments]
+        if len(inner) > 1 and None in inner:
+            return None
         return next((item for item in inner if item is not None), None)
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 

@@ -22,6 +22,7 @@ from segdata.catalog.forgotten import PLAIN_ROWS, Pseudonyms, read_forgotten
 from segdata.catalog.known_leaks import leaks_file
 from segdata.catalog.mends import drop_mends, drop_unlisted_mends, mends_of, mends_of_samples
 from segdata.catalog.mentions import FREE_TEXT, Mentions
+from segdata.catalog.merged_labels import drop_merged
 from segdata.catalog.purging import quoted, quoted_in
 from segdata.catalog.queries import remove_left_folders
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
@@ -158,6 +159,7 @@ def erase(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id: 
     drop_mends(catalog, traces.ids, _hashes(traces.rows), _holders(workspace, traces.rows, traces.ids))
     drop_unlisted_mends(catalog)
     drop_labels(catalog, traces.ids)
+    drop_merged(catalog, traces.ids)
     leaks_file(catalog).unlink(missing_ok=True)
     for folder in ("overlays", "pictures"):  # of a review: made again by the next one, which leaves these samples out
         shutil.rmtree(workspace.root / "review" / folder, ignore_errors=True)

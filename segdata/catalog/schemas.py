@@ -84,6 +84,16 @@ FILTERED = pa.schema([field for field in REJECTS if field.name != "detail"])
 """What turned out to be merely unwanted when it was decoded, and some hundred of the photos that are annotated with
 people, from which the veto learns; all else that is unwanted by its name alone is counted, and kept nowhere."""
 
+SOURCES = pa.schema(
+    [
+        ("dataset", _text),
+        ("fact", _text),  # what was decided once for the whole source: naming, split, ...
+        ("value", _text),  # JSON
+        ("recipe", _text),  # the part of the recipe that it depends on, JSON
+        ("run_id", _text),
+    ]
+)
+
 SCORES = pa.schema(
     [
         ("scorer_id", _text),
@@ -215,6 +225,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "appearances": APPEARANCES,
     "rejects": REJECTS,
     "filtered": FILTERED,
+    "sources": SOURCES,
     "scores": SCORES,
     "predictions": PREDICTIONS,
     "embeddings": EMBEDDINGS,
@@ -230,6 +241,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "appearances": ("image_sha256",),
     "rejects": ("dataset", "path"),
     "filtered": ("dataset", "path"),
+    "sources": ("dataset", "fact"),
     "scores": ("scorer_id", "sample_id", "image_sha256", "alpha_sha256"),
     "predictions": ("scorer_id", "sample_id", "image_sha256", "alpha_sha256"),
     "embeddings": ("image_sha256", "over_sha256", "network"),
@@ -240,7 +252,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "runs": ("run_id",),
 }
 
-MERGED = frozenset({"samples", "rejects", "filtered", "selections", "models", "forgotten", "runs"})
+MERGED = frozenset({"samples", "rejects", "filtered", "sources", "selections", "models", "forgotten", "runs"})
 """Tables that insert or update a row by its key; the others are append-only."""
 
 

@@ -1,9 +1,13 @@
-"""Cut val from train, by group, the same way each time; and pin the test split when the first model is trained."""
+"""Cut val from train, by group, the same way each time; and pin the test split when the first model is trained.
+
+A group is a person or a shoot where that is known. When val is cut, photos that look like those of one shoot are a
+group as well.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +18,10 @@ from segdata.errors import CatalogError
 
 Row = Mapping[str, Any]
 
+FindAlike = Callable[[pa.Table], Iterable[tuple[str, str]]]
+"""Finds the pairs of samples that show one photograph or one shoot: rows of `samples` -> their sample_ids."""
+
+_NOT_THERE = ("gone", "forgotten")
 _CUT = "kind = 'portrait' AND split IN ('train', 'val')"
 
 
@@ -27,60 +35,121 @@ def unit_hash(*parts: object) -> float:
     return int.from_bytes(digest[:7], "big") / 2**56
 
 
-def val_groups(groups: Iterable[str], fraction: float, taught: Set[str] = frozenset()) -> set[str]:
-    """The groups that become val: those whose hash lies below the fraction, and that nobody was trained on.
+def val_groups(
+    sizes: Mapping[str, int], fraction: float, held: Set[str] = frozenset(), taught: Set[str] = frozenset()
+) -> set[str]:
+    """The groups that become val: as many samples as the fraction says, to within one group.
 
-    A group's side depends on its own name alone: samples which come later move nobody, and trainings with several
-    seeds are judged on the same val. Where no group falls below, the lowest becomes val, as long as another one is left
-    to train on.
+    Groups are taken in an order that depends on their names alone, each one that brings val nearer to the fraction, so
+    that trainings with several seeds are judged on the same val. If none does, the smallest becomes val, as long as
+    another one is left to train on.
 
-    >>> val_groups(["a", "b"], 0.0)
-    set()
+    Args:
+        sizes: samples of each group.
+        fraction: share of all samples.
+        held: groups that are val already.
+        taught: groups that a version was trained on; none of them becomes val.
+
+    >>> val_groups({"a": 10, "b": 10, "c": 10}, 1 / 3) < {"a", "b", "c"}, val_groups({"a": 1, "b": 1}, 0.0)
+    (True, set())
     """
-    ordered = sorted(set(groups) - taught, key=_place)
-    chosen = {group for group in ordered if _place(group) < fraction}
-    if not chosen and fraction > 0 and ordered and len(ordered) + len(taught) > 1:
-        chosen = {ordered[0]}
+    if fraction <= 0:
+        return set()
+    held = held & sizes.keys()
+    wanted = fraction * sum(sizes.values())
+    taken = sum(sizes[group] for group in held)
+    ordered = sorted(sizes.keys() - held - taught, key=_place)
+    chosen: set[str] = set()
+    for group in ordered:
+        if taken + sizes[group] / 2 <= wanted and len(held | chosen) + 1 < len(sizes):
+            chosen.add(group)
+            taken += sizes[group]
+    if not (chosen or held) and ordered and len(sizes) > 1:
+        chosen = {min(ordered, key=lambda group: sizes[group])}
     return chosen
 
 
-def cut_val(catalog: Catalog, fraction: float, trained: Set[str] = frozenset()) -> int:
+def cut_val(
+    catalog: Catalog, fraction: float, trained: Set[str] = frozenset(), find_alike: FindAlike | None = None
+) -> int:
     """Move the val share of the train portraits to split `val`; those that are val already stay.
 
-    Where val exists, only groups that are new can join it, so that numbers of one workspace stay comparable; and a
-    group that some version was trained on never does, whatever the fraction becomes: it would judge its own lesson.
+    What comes later moves nobody, so that numbers of one workspace stay comparable: new groups join val until it has
+    its share again. A group that some version was trained on never does, whatever the fraction becomes: it would judge
+    its own lesson.
 
     Args:
         catalog: holds the samples.
-        fraction: share of the groups.
+        fraction: share of the samples.
         trained: the sample_ids that versions were trained on.
+        find_alike: finds near-duplicates; the groups that they connect are one group.
 
     Returns:
         How many samples changed sides.
     """
     samples = catalog.read("samples", where=_CUT)
-    moved = _moved(samples, fraction, trained)
+    moved = _moved(samples, fraction, trained, find_alike)
     catalog.merge("samples", pa.Table.from_pylist(moved, schema=samples.schema))
     return len(moved)
 
 
-def with_val_cut(samples: pa.Table, fraction: float, trained: Set[str] = frozenset()) -> pa.Table:
+def with_val_cut(
+    samples: pa.Table, fraction: float, trained: Set[str] = frozenset(), find_alike: FindAlike | None = None
+) -> pa.Table:
     """What `cut_val` would make of these samples, in memory alone: for older versions, and for dry runs."""
-    moved = {row["sample_id"] for row in _moved(filter_rows(samples, _CUT), fraction, trained)}
+    cut = _moved(filter_rows(samples, _CUT), fraction, trained, find_alike)
+    moved = {row["sample_id"] for row in cut}
     pairs = zip(samples["sample_id"].to_pylist(), samples["split"].to_pylist(), strict=True)
     splits = pa.array(["val" if name in moved else split for name, split in pairs], samples.schema.field("split").type)
     return samples.set_column(samples.schema.get_field_index("split"), "split", splits)
 
 
-def _moved(samples: pa.Table, fraction: float, trained: Set[str]) -> list[dict[str, Any]]:
-    """The rows that go from train to val, as they are then."""
+def _moved(samples: pa.Table, fraction: float, trained: Set[str], find_alike: FindAlike | None) -> list[dict[str, Any]]:
+    """The rows that go from train to val, as they are then.
+
+    Near-duplicates are looked for, which takes a while, only if some group is to become val.
+    """
     rows = samples.to_pylist()
-    kept = {_group(row) for row in rows if row["split"] == "val"}
-    taught = {_group(row) for row in rows if row["split"] == "train" and row["sample_id"] in trained}
-    groups = {_group(row) for row in rows}
-    joins = {group for group in groups if _place(group) < fraction} if kept else val_groups(groups, fraction, taught)
-    chosen = (kept | joins) - taught
-    return [{**row, "split": "val"} for row in rows if row["split"] == "train" and _group(row) in chosen]
+    groups = {str(row["sample_id"]): _group(row) for row in rows}
+    chosen = _chosen(rows, groups, fraction, trained)
+    if find_alike is not None and any(row["split"] == "train" and groups[row["sample_id"]] in chosen for row in rows):
+        groups = _connected(groups, find_alike(samples.filter(_is_there(samples))))
+        chosen = _chosen(rows, groups, fraction, trained)
+    return [{**row, "split": "val"} for row in rows if row["split"] == "train" and groups[row["sample_id"]] in chosen]
+
+
+def _chosen(rows: Sequence[Row], groups: Mapping[str, str], fraction: float, trained: Set[str]) -> set[str]:
+    """The groups that are or become val, but for those that a version was trained on."""
+    held = {groups[row["sample_id"]] for row in rows if row["split"] == "val"}
+    taught = {groups[row["sample_id"]] for row in rows if row["split"] == "train" and row["sample_id"] in trained}
+    sizes = dict.fromkeys(groups.values(), 0)
+    for row in rows:
+        sizes[groups[row["sample_id"]]] += row["status"] not in _NOT_THERE
+    there = {group: size for group, size in sizes.items() if size}
+    return (held | val_groups(there, fraction, held, taught)) - taught
+
+
+def _connected(groups: Mapping[str, str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The same groups, with one name for those that pairs of samples connect: the first of their names.
+
+    >>> _connected({"a": "g", "b": "g", "c": "h", "d": "i"}, [("b", "c")])
+    {'a': 'g', 'b': 'g', 'c': 'g', 'd': 'i'}
+    """
+    first = {group: group for group in groups.values()}
+
+    def find(group: str) -> str:
+        while first[group] != group:
+            first[group] = group = first[first[group]]
+        return group
+
+    for one, other in pairs:
+        low, high = sorted((find(groups[one]), find(groups[other])))
+        first[high] = low
+    return {sample_id: find(group) for sample_id, group in groups.items()}
+
+
+def _is_there(samples: pa.Table) -> pa.Array:
+    return pa.array([status not in _NOT_THERE for status in samples["status"].to_pylist()])
 
 
 def test_pin(samples: pa.Table) -> str:

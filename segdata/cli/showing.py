@@ -83,6 +83,28 @@ def show_evidence(result: Mapping[str, Any]) -> None:
     say(result["claim"])
 
 
+def show_files(source: str, counts: Mapping[str, Any]) -> None:
+    """How photos and masks were paired, and which files of the source were not looked at.
+
+    Args:
+        source: its name.
+        counts: of `ingest --json`.
+    """
+    naming = counts.get("naming")
+    parts = ("image_prefix", "image_suffix", "mask_prefix", "mask_suffix")
+    if naming and any(naming[part] for part in parts):
+        photos, masks = (f"{naming[f'{what}_prefix']}*{naming[f'{what}_suffix']}" for what in ("image", "mask"))
+        keys = ", ".join(f'{part} = "{naming[part]}"' for part in parts if naming[part])
+        say(f"  {source} naming: photos {photos}, masks {masks}, {naming['pairs']:,} pairs ({keys})")
+    if ignored := counts.get("ignored"):
+        say(f"  {source} ignored: {ignored:,} leftovers of file systems")
+    if others := counts.get("other_files"):
+        kinds = ", ".join(f"{count:,} {suffix or 'without a suffix'}" for suffix, count in others.items())
+        say(f"  {source} other files, which are no pictures by their names: {kinds}")
+    for remark in counts.get("remarks") or ():
+        say(f"  {source}: {remark}")
+
+
 def show_sets(name: str, sets: Mapping[str, Mapping[str, Any]]) -> None:
     """What a person should know about the sets of a source: skipped, or of another size than the published one."""
     differing = []
@@ -98,9 +120,10 @@ def show_sets(name: str, sets: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def show_run(result: Mapping[str, Any]) -> None:
-    """What ingest found of the sets, the rounds, why it stopped, and where the page is; or the plan."""
+    """What ingest found of the sets and files, the rounds, why it stopped, and where the page is; or the plan."""
     for name, source in result.get("ingest", {"sources": {}})["sources"].items():
         show_sets(name, source["sets"])
+        show_files(name, source)
     if "plan" in result:
         _show_plan(result)
         return

@@ -11,7 +11,7 @@ import typer
 from segdata.cli.execute import execute
 from segdata.cli.options import AsOfOption, Common
 from segdata.cli.printing import say, say_histogram, say_table
-from segdata.cli.showing import say_moment, show_ablation, show_run, show_sets, show_trained
+from segdata.cli.showing import say_moment, show_ablation, show_files, show_run, show_sets, show_trained
 from segdata.errors import SourceError, UsageError
 
 _COUNTS = ("found", "added", "changed", "unchanged", "gone", "rejected")
@@ -63,14 +63,18 @@ def show_ingest(result: Mapping[str, Any]) -> None:
     sources = result["sources"]
     if not sources:
         return
-    say_table(("source", *_COUNTS), [(name, *(source[key] for key in _COUNTS)) for name, source in sources.items()])
+    rows = [
+        (name, *(source[key] for key in _COUNTS), sum(source["filtered"].values())) for name, source in sources.items()
+    ]
+    say_table(("source", *_COUNTS, "filtered"), rows)
     for name, source in sources.items():
         show_sets(name, source["sets"])
+        show_files(name, source)
         if source["renamed"]:
             say(f"  {name} renamed: {source['renamed']}, known by the bytes; scores and verdicts stay")
         if source["filtered"]:
             say(
-                f"  {name} left out: "
+                f"  {name} filtered: "
                 + ", ".join(f"{count} {why}" for why, count in sorted(source["filtered"].items()))
             )
     if result["rejects"]:

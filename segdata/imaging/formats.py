@@ -12,6 +12,25 @@ IMAGE_SUFFIXES = frozenset(
 )
 """What names of pictures end in, in lower case. `decode` reads all of these formats, whatever a file is called."""
 
+UNREAD_SUFFIXES = {
+    **dict.fromkeys((".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".raf", ".orf"), "a raw photo"),
+    **dict.fromkeys((".rw2", ".pef", ".srw", ".3fr", ".iiq", ".rwl", ".raw"), "a raw photo"),
+    **dict.fromkeys((".jp2", ".j2k", ".jpf", ".jpx"), "JPEG 2000"),
+    ".jxl": "JPEG XL",
+    ".psd": "Photoshop",
+    ".psb": "Photoshop",
+    ".xcf": "GIMP",
+    ".svg": "SVG",
+    ".tga": "Targa",
+    ".exr": "OpenEXR",
+    ".hdr": "Radiance HDR",
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm", ".pfm"), "Netpbm"),
+    ".npy": "NumPy",
+    ".npz": "NumPy",
+    ".mat": "MATLAB",
+}
+"""What names of photos and masks end in that segdata does not read, and what these files are."""
+
 HEAD_BYTES = 16
 """How much of a file `looks_like_photo` needs."""
 

@@ -16,6 +16,7 @@ from typing import Literal
 
 from segdata.imaging.boxes import BoxError, brand_of, largest_size
 from segdata.imaging.colour import MOST_PROFILE_BYTES
+from segdata.imaging.foreign import identify
 from segdata.records import RejectReason
 
 Format = Literal["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF", "AVIF"]
@@ -30,19 +31,7 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
 )
-_FOREIGN = (
-    (4, b"ftyp", "video"),
-    (4, b"jP  ", "JPEG 2000"),
-    (0, b"\xff\x4f\xff", "JPEG 2000"),
-    (0, b"\xff\x0a", "JPEG XL"),
-    (4, b"JXL ", "JPEG XL"),
-    (0, b"8BPS", "Photoshop"),
-    (0, b"%PDF", "PDF"),
-    (0, b"%!PS", "PostScript"),
-    (0, b"\0\0\1\0", "an icon"),
-    (0, b"v/1\1", "OpenEXR"),
-    *((0, b"P%d" % number, "Netpbm") for number in range(1, 8)),
-)
+_CR2 = b"CR\x02"
 # Inside a scan 0xFF is followed by 0x00, by a restart marker, or by another 0xFF; anything else ends it.
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
@@ -116,20 +105,19 @@ def read_header(data: bytes, damaged: RejectReason) -> Header:
 
 def _format_of(data: bytes, damaged: RejectReason) -> Format:
     for magic, kind in _MAGIC:
-        if data.startswith(magic):
+        if data.startswith(magic) and not data.startswith(_CR2, 8):  # a raw photo that begins like a TIFF file
             return kind
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
     if brand := brand_of(data):
         return brand
-    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    foreign = next((name for offset, magic, name in _FOREIGN if data.startswith(magic, offset)), None)
-    if foreign is None and start.startswith((b"<?xml", b"<svg", b"<!doctype svg", b"<!--")) and b"<svg" in start:
-        foreign = "SVG"
-    if foreign is not None:
-        raise DecodeError("unsupported_format", f"{foreign}, whatever its name says; convert it to JPEG or PNG")
-    page = start.startswith((b"<!doctype html", b"<html"))
-    raise DecodeError(damaged, "a web page, as a failed download leaves it" if page else "no picture at all")
+    foreign = identify(data)
+    if foreign is None:
+        raise DecodeError(damaged, "no picture at all")
+    if foreign.is_format:
+        what, _, remedy = foreign.detail.partition("; ")
+        raise DecodeError("unsupported_format", f"{what}, whatever its name says; {remedy}")
+    raise DecodeError(damaged, foreign.detail)
 
 
 def _read_jpeg(data: bytes, damaged: RejectReason) -> Header:

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from segdata.ingest.pairing import pair_names
 from segdata.ingest.reading import Found, Picture, Tree, require_folders
 from segdata.ingest.recipe import SourceRecipe
 from segdata.records import PhotoSet, Reject
 
 LICENCE = "AISegment.com matting human datasets: research use"
 _CLIPS, _MATTES = "clip_img", "matting"
-_Key = tuple[str, str, str]
 
 
 def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
@@ -29,18 +29,18 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
         SourceError: The root is missing, or lacks clip_img/ or matting/.
     """
     require_folders(root, source.name, _CLIPS, _MATTES)
-    tree = Tree(root, source.name)
+    tree = Tree(root, source.name, source.links)
     mattes = {_key(one): one for one in tree.by_stem(tree.pictures(_MATTES), photo_stem=_clip_stem).values()}
-    paired = set()
-    for clip in tree.pictures(_CLIPS):
-        key = _key(clip)
-        paired.add(key)
-        matte = mattes.get(key)
-        if matte is None:
+    clips = [(clip, _key(clip)) for clip in tree.pictures(_CLIPS)]
+    pairs = pair_names([key for _, key in clips], mattes)
+    for clip, key in clips:
+        if key not in pairs:
             yield Reject(source.name, clip.path, "missing_alpha", "no matte of this batch, folder and name")
         else:
+            matte = mattes[pairs[key]]
             yield tree.pair(clip, matte, kind="portrait", split="pool", alpha_channel=3, licence=LICENCE)
-    yield PhotoSet(source.name, _CLIPS, len(paired))
+    yield PhotoSet(source.name, _CLIPS, len({key for _, key in clips}))
+    paired = set(pairs.values())
     for key, matte in mattes.items():
         if key not in paired:
             detail, sample_id = "no image of this batch, folder and name", f"{source.name}/{_clip_stem(matte.stem)}"
@@ -48,12 +48,12 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     yield from tree.refused
 
 
-def _key(picture: Picture) -> _Key:
+def _key(picture: Picture) -> str:
     """Batch, number of the folder, stem: what an image and its matte have in common."""
     _, _, below = picture.stem.partition("/")
     folder, _, stem = below.rpartition("/")
     batch, _, numbered = folder.rpartition("/")
-    return batch, numbered.rpartition("_")[2], stem
+    return f"{batch}/{numbered.rpartition('_')[2]}/{stem}"
 
 
 def _clip_stem(matte_stem: str) -> str:

@@ -37,7 +37,7 @@ from segdata.ingest.coco_names import match_names
 from segdata.ingest.coco_sets import AnnotationFile, PhotoFolders, choose_sets
 from segdata.ingest.label_drawing import LabelDrawer
 from segdata.ingest.people import person_test, plain_name
-from segdata.ingest.reading import Found, Picture, Tree, read_list
+from segdata.ingest.reading import Found, Picture, Tree, is_picture_name, read_list
 from segdata.ingest.recipe import SourceRecipe
 from segdata.records import HAS_PERSON, Candidate, Drawing, Filtered, PhotoSet, Reject, printable
 
@@ -89,7 +89,7 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
         SourceError: The root is missing, has no annotations or no photos of any set, or a file can't be read.
     """
     files = choose_sets(root, source)
-    tree = Tree(root, source.name)
+    tree = Tree(root, source.name, source.links)
     opened = _open_sets(root, source, files, PhotoFolders(root, tree, {file.set_name for file in files}))
     sets = [one for one in opened if isinstance(one, _Set)]
     _check_person_categories(source, sets)
@@ -103,6 +103,10 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
             listed.add(entry.path)
             unwanted = "listed_twice" if twice else never.get(entry.path, entry.unwanted)
             yield _judge(tree, entry._replace(unwanted=unwanted), one.files.get(entry.path), source.name)
+    photos = {path: file for one in sets for path, file in one.files.items()}
+    for path in sorted(photos.keys() - listed):
+        if is_picture_name(path):
+            yield Filtered(source.name, path, "not_listed", there=not photos[path].leads_out)
     yield from tree.refused
 
 
@@ -179,7 +183,7 @@ def _open_set(root: Path, source: SourceRecipe, file: AnnotationFile, folders: P
     if folder is None:  # without reading the annotations: those of train2017 take half a minute
         return PhotoSet(source.name, name, 0, f"no photos in {_either(file.folders)}")
     files = folders.files(folder)
-    annotations, data = _load(root, file.path, source.name)
+    annotations, data = _load(root, file.path, source)
     order = sorted(enumerate(annotations.images), key=_by_id)
     entries = _list_entries(annotations, order, (file, folder, files), source)
     photos = len({entry.path for entry in entries if entry.path in files})
@@ -258,18 +262,18 @@ def _with_drawings(
     return drawn
 
 
-def _load(root: Path, path: str, dataset: str) -> tuple[Annotations, bytes]:
+def _load(root: Path, path: str, source: SourceRecipe) -> tuple[Annotations, bytes]:
     """One file's annotations, and its bytes.
 
     Raises:
         SourceError: It is no JSON, not what COCO's files are, or a link that leaves the root.
     """
     try:
-        data = read_list(root, path, dataset)
+        data = read_list(root, path, source.name, source.links)
         return parse_annotations(data), data
     except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
         raise SourceError(
-            f"source {dataset}: {root / path}: not COCO annotations ({type(error).__name__}: {error}); unpack "
+            f"source {source.name}: {root / path}: not COCO annotations ({type(error).__name__}: {error}); unpack "
             "them again"
         ) from error
 

@@ -31,7 +31,7 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     """
     refuse_backgrounds(source)
     require_folders(root, source.name)
-    tree = Tree(root, source.name)
+    tree = Tree(root, source.name, source.links)
     folder = source.images if (root / source.images).is_dir() else "."
     own = source.masks if (root / source.masks).is_dir() and source.masks != folder else folder
     photos, annotations = split_files(tree.pictures(folder, any_name=True))

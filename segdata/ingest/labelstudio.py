@@ -39,12 +39,12 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     require_folders(root, source.name)
     file = _find_export(root, source)
     try:
-        data = read_list(root, file, source.name)
+        data = read_list(root, file, source.name, source.links)
     except OSError as error:
         raise SourceError(f"source {source.name}: {root / file}: can't be read ({error.strerror})") from error
     drawer = LabelDrawer(Setup("labelstudio", source.person_labels, max_pixels=source.max_pixels), data)
     tasks = drawer.list_images(f"source {source.name}: {root / file}")
-    tree = Tree(root, source.name)
+    tree = Tree(root, source.name, source.links)
     folder = source.images if (root / source.images).is_dir() else "."
     photos, _ = split_files(tree.pictures(folder, any_name=True))
     matches = match_tasks([task.names for task in tasks], [photo.path for photo in photos])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,5 +126,8 @@ def _read(path: str | Path | None, damaged: RejectReason, root: Root | None) -> 
         raise DecodeError("unsafe_path", str(error.strerror)) from error
     except OSError as error:
         reason: RejectReason = "too_large" if error.errno == errno.EFBIG else damaged
+        if error.errno == errno.ENOENT and os.path.islink(path):  # noqa: PTH114
+            fetch = "fetch it, such as with git annex get or dvc checkout"
+            raise DecodeError(reason, f"a link to a file that is not there; {fetch}") from error
         raise DecodeError(reason, f"can't be read ({error.strerror})") from error
     return _File(data, found.st_size, found.st_mtime_ns)

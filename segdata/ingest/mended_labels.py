@@ -117,4 +117,4 @@ class MendedLabels:
 
     def _mended(self, candidate: Candidate, mend: Mend) -> Candidate:
         file = f"{self._folder}/{mend.file}"
-        return candidate._replace(alpha=file, alpha_channel=None, alpha_index=None, drawing=None)
+        return candidate._replace(alpha=file, alpha_channel=None, alpha_index=None, drawing=None, more_alphas=())

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from segdata.ingest.pairing import pair_names
 from segdata.ingest.reading import Found, Tree, require_folders
 from segdata.ingest.recipe import SourceRecipe
 from segdata.records import PhotoSet, Reject, Split
@@ -38,20 +39,18 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     parts = [part for part in _PARTS if (root / part[0]).is_dir() or (root / part[1]).is_dir()]
     for images, masks, _ in parts or _PARTS[:1]:
         require_folders(root, source.name, images, masks)
-    tree = Tree(root, source.name)
+    tree = Tree(root, source.name, source.links)
     for images, masks, split in parts:
         mattes = tree.by_stem(tree.pictures(masks), len(masks) + 1, f"{images}/{{}}".format)
-        stems = set()
-        for image in tree.pictures(images):
-            stem = image.stem[len(images) + 1 :]
-            stems.add(stem)
-            matte = mattes.get(stem)
-            if matte is None:
+        photos = [(image, image.stem[len(images) + 1 :]) for image in tree.pictures(images)]
+        pairs = pair_names([stem for _, stem in photos], mattes)
+        for image, stem in photos:
+            if stem not in pairs:
                 yield Reject(source.name, image.path, "missing_alpha", f"no {stem} in {masks}/")
             else:
-                yield tree.pair(image, matte, kind="portrait", split=split, licence=LICENCE)
-        yield PhotoSet(source.name, images.rpartition("/")[0], len(stems))
-        for stem in sorted(mattes.keys() - stems):
+                yield tree.pair(image, mattes[pairs[stem]], kind="portrait", split=split, licence=LICENCE)
+        yield PhotoSet(source.name, images.rpartition("/")[0], len({stem for _, stem in photos}))
+        for stem in sorted(mattes.keys() - pairs.values()):
             detail, sample_id = f"no {stem} in {images}/", f"{source.name}/{images}/{stem}"
             yield Reject(source.name, mattes[stem].path, "missing_image", detail, sample_id=sample_id)
     yield from tree.refused

@@ -6,7 +6,7 @@ import hashlib
 import heapq
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +15,11 @@ from typing import Any
 from segdata.catalog.forgotten import NOTHING_FORGOTTEN, Forgotten
 from segdata.ingest.known import Before, Known, Named
 from segdata.ingest.measure import STAMP_COLUMNS, Reading
-from segdata.ingest.reading import Found
+from segdata.ingest.placing import Placement, place
+from segdata.ingest.reading import Found, Reports
 from segdata.ingest.recipe import SourceRecipe
-from segdata.records import HAS_PERSON, Candidate, Filtered, PhotoSet, Reject, Stamps
+from segdata.ingest.twins import Twins, by_preference
+from segdata.records import HAS_PERSON, Candidate, Filtered, Reject, Stamps
 
 Row = dict[str, Any]
 
@@ -35,6 +37,8 @@ class Rules:
         verify: read everything again.
         complete: whether all is looked at; with a limit, what is missing is not gone.
         forgotten: gives the samples that are left out; asked only about files that the catalog does not know.
+        placement: how groups and splits are decided.
+        merged_file: where the label lies that is merged from the masks of a candidate.
     """
 
     source: SourceRecipe
@@ -42,6 +46,8 @@ class Rules:
     verify: bool = False
     complete: bool = True
     forgotten: Callable[[], Forgotten] = lambda: NOTHING_FORGOTTEN
+    placement: Placement = field(default_factory=Placement)
+    merged_file: Callable[[Candidate], str] = lambda _: ""
 
     def is_forgotten(self, refused: Reject | Filtered) -> bool:
         """Whether a file that is no candidate belongs to a forgotten sample, so that its name must not be stored."""
@@ -64,9 +70,12 @@ class Rules:
 
         A sample that was moved to val stays there, and one whose group is known keeps it.
         """
-        split: str = self.source.split or candidate.split
+        split: str = self.source.one_split or candidate.split
         if before is not None and before.named.split == "val" and split == "train":
             split = "val"
+        if candidate.more_alphas:
+            label = self.merged_file(candidate)
+            candidate = candidate._replace(alpha=label, alpha_channel=None, alpha_index=None)
         return Named(
             kind=candidate.kind,
             split=split,
@@ -92,7 +101,9 @@ class IngestPlan:
             people, by path.
         left_out: how many others were left out by name, by reason.
         gone: ids of samples whose files are no longer found.
-        sets: what the reader reported about the sets of the source.
+        twins: by sample id, what else there is of a photo that is to be read.
+        reports: what the reader said about the source as a whole.
+        remarks: what a person should know about groups and splits.
     """
 
     to_read: list[Candidate] = field(default_factory=list)
@@ -101,7 +112,9 @@ class IngestPlan:
     filtered: dict[str, Row] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     gone: list[str] = field(default_factory=list)
-    sets: list[PhotoSet] = field(default_factory=list)
+    twins: dict[str, Twins] = field(default_factory=dict)
+    reports: list[Reports] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def plan_ingest(found: Iterable[Found], before: Before, rules: Rules) -> IngestPlan:
@@ -114,26 +127,78 @@ def plan_ingest(found: Iterable[Found], before: Before, rules: Rules) -> IngestP
     """
     plan = IngestPlan()
     candidates: dict[str, Candidate] = {}
+    twins: dict[str, list[Candidate]] = {}
     people: list[Filtered] = []
     for one in found:
-        if isinstance(one, PhotoSet):
-            plan.sets.append(one)
-        elif not isinstance(one, Candidate):
-            _set_aside(plan, one, people, rules)
-        elif candidates.setdefault(one.sample_id, one) is not one:
+        if isinstance(one, Candidate):
+            if candidates.setdefault(one.sample_id, one) is one:
+                continue
             if rules.forgotten().has_sample(one.sample_id):
                 plan.left_out["forgotten"] += 1
-                continue
-            _collide(plan, candidates, one, before.samples.get(one.sample_id))
+            else:
+                twins.setdefault(one.sample_id, [candidates[one.sample_id]]).append(one)
+        elif isinstance(one, Reports):
+            plan.reports.append(one)
+        else:
+            _set_aside(plan, one, people, rules)
     for one in heapq.nsmallest(PEOPLE_KEPT, people, key=lambda one: hashlib.sha256(one.path.encode()).digest()):
         plan.left_out[one.reason] -= 1
         plan.filtered[one.path] = refused_row(one)
+    _place(plan, candidates, twins, before, rules)
     for candidate in candidates.values():
-        _sort_out(plan, candidate, before, rules)
+        if (alike := twins.get(candidate.sample_id)) is None:
+            _sort_out(plan, candidate, before, rules)
+        else:
+            placed = [one._replace(split=candidate.split, group_id=candidate.group_id) for one in alike]
+            _sort_out_twins(plan, placed, before, rules)
     if rules.complete:
         present = (row.sample_id for row in before.samples.values() if row.status == "present")
         plan.gone = [sample_id for sample_id in present if sample_id not in candidates]
     return plan
+
+
+def _place(
+    plan: IngestPlan,
+    candidates: dict[str, Candidate],
+    twins: Mapping[str, Sequence[Candidate]],
+    before: Before,
+    rules: Rules,
+) -> None:
+    """Give candidates their groups and splits; what no list names is left out."""
+    if rules.source.group is None and not rules.placement.decides_splits:
+        return
+    placed = place(candidates, before, rules.source, rules.placement, plan.rejects.keys())
+    for sample_id, reason in placed.left_out.items():
+        del candidates[sample_id]
+        plan.left_out[reason] += len(twins.get(sample_id, (sample_id,)))
+    candidates.update(placed.changed)
+    plan.remarks += placed.remarks
+    if rules.complete:  # else a listed photo may lie beyond the limit
+        for one in placed.rejects:
+            plan.rejects.setdefault(one.path, refused_row(one))
+
+
+def _sort_out_twins(plan: IngestPlan, alike: Sequence[Candidate], before: Before, rules: Rules) -> None:
+    """Sort photos that differ in their suffix alone: the sample's own is taken, or else the first that decodes.
+
+    What failed to decode before, and has not changed since, is not tried again.
+    """
+    known = before.samples.get(alike[0].sample_id)
+    ordered = by_preference(alike, None if known is None else known.named.path)
+    failed: dict[str, Row] = {}
+    for number, candidate in enumerate(ordered):
+        reading = len(plan.to_read)
+        _sort_out(plan, candidate, before, rules)
+        if (row := plan.rejects.pop(candidate.path, None)) is not None:
+            failed[candidate.path] = row
+            continue
+        waiting = ordered[number + 1 :]
+        if len(plan.to_read) > reading:
+            plan.twins[candidate.sample_id] = Twins(tuple(waiting), failed)
+        else:
+            plan.left_out["same_name"] += len(waiting) + len(failed)
+        return
+    plan.rejects.update(failed)
 
 
 def _set_aside(plan: IngestPlan, one: Reject | Filtered, people: list[Filtered], rules: Rules) -> None:
@@ -141,21 +206,13 @@ def _set_aside(plan: IngestPlan, one: Reject | Filtered, people: list[Filtered],
     if rules.is_forgotten(one):
         plan.left_out["forgotten"] += 1
     elif isinstance(one, Reject):
+        if one.path in plan.rejects:  # two names that are printed alike
+            plan.left_out["same_printed_name"] += 1
         plan.rejects[one.path] = refused_row(one)
     else:
         plan.left_out[one.reason] += 1
         if one.reason == HAS_PERSON and one.there:
             people.append(one)
-
-
-def _collide(plan: IngestPlan, candidates: dict[str, Candidate], new: Candidate, known: Known | None) -> None:
-    """Two files that differ in their suffix alone have one id: the one that is a sample already, or else the first."""
-    kept, lost = candidates[new.sample_id], new
-    if known is not None and known.named.path == new.path:
-        kept, lost = new, kept
-    candidates[new.sample_id] = kept
-    detail = f"has the id of {kept.path}, {kept.sample_id}: the suffix is no part of it; rename one of them"
-    plan.rejects[lost.path] = refused_row(Reject(lost.dataset, lost.path, "unsafe_path", detail))
 
 
 def _sort_out(plan: IngestPlan, candidate: Candidate, before: Before, rules: Rules) -> None:
@@ -176,8 +233,9 @@ def _sort_out(plan: IngestPlan, candidate: Candidate, before: Before, rules: Rul
                     return
         if known is not None and known.status == "present" and known.stamps == stamps:
             named = rules.name(candidate, known)
-            same_label = candidate.drawing is None or named.alpha_uri == known.named.alpha_uri
-            if same_label and _read_alike(named, known, rules.reading):
+            is_drawn = candidate.drawing is not None or bool(candidate.more_alphas)
+            is_same_label = not is_drawn or named.alpha_uri == known.named.alpha_uri
+            if is_same_label and _read_alike(named, known, rules.reading):
                 plan.unchanged[candidate.sample_id] = named
                 return
     plan.to_read.append(candidate)
@@ -201,7 +259,13 @@ def refused_row(one: Reject | Filtered, read_as: str | None = None) -> Row:
 
 def stamps_of(candidate: Candidate) -> Stamps:
     """Size in bytes and modification time in ns of both files; None for one that is not there."""
-    return (*_stamp(candidate.image), *_stamp(candidate.alpha))
+    if not candidate.more_alphas:
+        return (*_stamp(candidate.image), *_stamp(candidate.alpha))
+    masks = [_stamp(mask) for mask in (candidate.alpha, *candidate.more_alphas)]
+    sizes = [size for size, _ in masks if size is not None]
+    times = [mtime_ns for _, mtime_ns in masks if mtime_ns is not None]
+    is_whole = len(sizes) == len(masks)
+    return (*_stamp(candidate.image), *((sum(sizes), max(times)) if is_whole else (None, None)))
 
 
 def _stamp(path: str | Path | None) -> tuple[int | None, int | None]:

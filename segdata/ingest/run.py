@@ -23,15 +23,20 @@ from segdata.catalog.workspace import RunContext
 from segdata.engines.local import collecting_later, map_threads
 from segdata.errors import SourceError
 from segdata.ingest.annotated_labels import AnnotatedLabels
+from segdata.ingest.decisions import KeptDecisions, NamingCounts, report_of
 from segdata.ingest.known import Known, read_before
-from segdata.ingest.mended_labels import MendedLabels
+from segdata.ingest.links import link_targets
+from segdata.ingest.measuring import Failed, Measuring
+from segdata.ingest.mended_labels import Answer, MendedLabels
+from segdata.ingest.merging import MergedLabels
 from segdata.ingest.plan import IngestPlan, Row, Rules, plan_ingest, refused_row
 from segdata.ingest.published import SetCounts, compare_with_published
 from segdata.ingest.readers import READERS
-from segdata.ingest.reading import Found
+from segdata.ingest.reading import Found, Reports
 from segdata.ingest.recipe import SourceRecipe
 from segdata.ingest.renames import Vanished
-from segdata.records import Candidate, Filtered, PhotoSet, Progress, Reject
+from segdata.ingest.twins import Twins
+from segdata.records import Candidate, Filtered, NamingReport, PhotoSet, Progress, Reject, TreeReport
 from segdata.storage.root import Root
 
 _SHARD = 2000
@@ -55,14 +60,19 @@ class SourceCounts:
     """What became of one source.
 
     Attributes:
-        found: pictures that are or should be samples: added + changed + unchanged + rejected.
+        found: photos, and masks that belong to no photo: added + changed + unchanged + rejected + filtered. A photo and
+            its mask count once.
         added, changed, unchanged: samples, by what the catalog knew of them.
         renamed: how many of those added, or back again, have the bytes of one that vanished, and so continue it.
         gone: samples whose files are no longer there, those renamed included.
         rejected: what can't become a sample.
-        filtered: what is merely unwanted, by reason; not in `found`.
+        filtered: what is merely unwanted, by reason.
         decoded: file pairs that were read.
         sets: the sets of the source by name, as far as its reader tells them apart.
+        naming: how photos and masks are named, if the reader pairs them by name.
+        ignored: leftovers of file systems, such as `@eaDir`, `._*` and `Thumbs.db`; not in `found`.
+        other_files: files that are no pictures by their names, by suffix; not in `found`.
+        remarks: what a person should know about groups and splits.
     """
 
     found: int
@@ -75,6 +85,10 @@ class SourceCounts:
     filtered: dict[str, int]
     decoded: int
     sets: dict[str, SetCounts] = field(default_factory=dict)
+    naming: NamingCounts | None = None
+    ignored: int = 0
+    other_files: dict[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,13 +170,24 @@ class _Ingest:
     """
 
     def __init__(self, context: RunContext, source: SourceRecipe, options: IngestOptions) -> None:
-        self._context, self._source = context, source
+        self._context = context
+        self._kept = KeptDecisions(context.catalog, source, context.run_id)
+        self._source = source = self._kept.source
         self._before = read_before(context, source.name)
         self._root = source.folder(context.workspace.root).resolve()
         self._annotated = AnnotatedLabels(context.catalog, source.name)
-        self._labels = MendedLabels(context.catalog, self._before.samples, Root(self._root))
-        complete = context.limit is None
-        self._rules = Rules(source, _namer(context), options.verify, complete, lambda: self._forgotten)
+        self._files = Root(self._root, link_targets(self._root, source.links))
+        self._labels = MendedLabels(context.catalog, self._before.samples, self._files)
+        self._merged = MergedLabels(context.catalog, self._files)
+        self._rules = Rules(
+            source,
+            _namer(context),
+            options.verify,
+            context.limit is None,
+            lambda: self._forgotten,
+            self._kept.placement(self._root),
+            self._merged.file_of,
+        )
         self._counts: Counter[str] = Counter()
         self._appearances = AppearanceWriter(context.catalog, context.run_id)
         self.rejects: dict[str, Row] = {}
@@ -191,6 +216,7 @@ class _Ingest:
             self._write_refused("rejects", self.rejects, self._before.rejects)
             self._write_refused("filtered", self.filtered, self._before.filtered)
             self._update(plan)
+            self._kept.write(plan.reports)
         counts = self._told(plan)
         context.progress(Progress("ingest", source.name, counts.found, counts.found))
         return counts
@@ -199,9 +225,13 @@ class _Ingest:
         counts = self._counts
         unchanged = len(plan.unchanged) + counts["unchanged"]
         filtered = plan.left_out + Counter(row["reason"] for row in self.filtered.values())
-        filtered += Counter({"forgotten": counts["forgotten"]})
+        filtered += Counter({reason: counts[reason] for reason in ("forgotten", "same_name")})
+        if self._context.dry_run:
+            filtered += Counter({"same_name": sum(len(some) for twins in plan.twins.values() for some in twins)})
+        named = len(self.rejects) + sum(filtered.values())
+        naming, tree = report_of(plan.reports, NamingReport), report_of(plan.reports, TreeReport)
         return SourceCounts(
-            found=counts["added"] + counts["changed"] + unchanged + len(self.rejects),
+            found=counts["added"] + counts["changed"] + unchanged + named,
             added=counts["added"],
             changed=counts["changed"],
             unchanged=unchanged,
@@ -210,21 +240,33 @@ class _Ingest:
             rejected=len(self.rejects),
             filtered=dict(filtered),
             decoded=counts["decoded"],
-            sets=compare_with_published(self._source.reader_name, (*plan.sets, *self._annotated.remarks())),
+            sets=compare_with_published(
+                self._source.reader_name,
+                [*(one for one in plan.reports if isinstance(one, PhotoSet)), *self._annotated.remarks()],
+            ),
+            naming=None if naming is None else NamingCounts(**naming.naming._asdict(), pairs=naming.pairs),
+            ignored=0 if tree is None else tree.ignored,
+            other_files={} if tree is None else tree.other_files,
+            remarks=tuple(plan.remarks),
         )
 
     def _read(self, plan: IngestPlan) -> None:
         """Measure what has to be read, and commit it, a shard at a time."""
-        context, reading = self._context, self._rules.reading
+        context = self._context
+        measuring = Measuring(self._labels, self._merged, self._files, self._rules.reading)
         vanished = Vanished(self._before.samples, plan.gone, plan.unchanged)
         together = (plan.to_read[first : first + _TOGETHER] for first in range(0, len(plan.to_read), _TOGETHER))
         measured = map_threads(
-            lambda some: [self._labels.measure(one, reading) for one in some], together, context.workers, _LOOK_AHEAD
+            lambda some: [measuring.measure(one, plan.twins.get(one.sample_id)) for one in some],
+            together,
+            context.workers,
+            _LOOK_AHEAD,
         )
         counted = self._watched(chain.from_iterable(measured), len(plan.to_read))
         while shard := list(islice(counted, _SHARD)):
             rows, old, thumbnails, back = [], {}, {}, []
-            for candidate, answer in shard:
+            for candidate, answer, failed in shard:
+                self._settle_twins(plan.twins.get(candidate.sample_id), failed, answer)
                 if isinstance(answer, Reject | Filtered):
                     self._refuse(candidate, answer)
                     continue
@@ -242,6 +284,17 @@ class _Ingest:
             kept = {row["image_sha256"] for row in rows}
             self._appearances.add({name: thumbnails[name] for name in kept})
             self._commit(rows, old)
+
+    def _settle_twins(self, twins: Twins | None, failed: list[Failed], answer: Answer) -> None:
+        """Count the photos of a name that are not the sample; each is a reject if none of them decodes."""
+        if twins is None:
+            return
+        if isinstance(answer, Reject) and len(failed) == len(twins.waiting):
+            for candidate, reject in failed:
+                self._refuse(candidate, reject)
+            self.rejects.update(twins.failed)
+        else:
+            self._counts["same_name"] += len(twins.waiting) + len(twins.failed)
 
     def _watched(self, measured: Iterator[Any], total: int) -> Iterator[Any]:
         for count, one in enumerate(measured, 1):
@@ -365,7 +418,7 @@ def _limited(found: Iterator[Found], limit: int | None) -> Iterator[Found]:
         return
     taken = 0
     for one in found:
-        taken += not isinstance(one, Filtered | PhotoSet)
+        taken += not isinstance(one, Filtered | Reports)
         if taken > limit:
             return
         yield one

@@ -41,7 +41,7 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
         hint = f"; {root / children[0]} has them: make that the root" if children else ". Correct the root"
         raise SourceError(f"source {source.name}: root {root}: no folder with img/ and ann/ in it{hint}")
     _check_labels(root, source)
-    tree = Tree(root, source.name)
+    tree = Tree(root, source.name, source.links)
     files = AnnotationFiles(root, source, "supervisely", tree)
     for dataset in datasets:
         yield from _read_dataset(dataset, source.name, tree, files)
@@ -88,7 +88,7 @@ def _check_labels(root: Path, source: SourceRecipe) -> None:
         SourceError: The recipe names such a class, or meta.json can't be read.
     """
     try:
-        meta = parse_object(read_list(root, _META, source.name))
+        meta = parse_object(read_list(root, _META, source.name, source.links))
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:

@@ -15,11 +15,13 @@ Source:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 from segdata.errors import SourceError
-from segdata.ingest.reading import Found, Tree, fault_of, read_list, require_folders
+from segdata.ingest.pairing import pair_names
+from segdata.ingest.reading import Found, Picture, Tree, fault_of, read_list, require_folders
 from segdata.ingest.recipe import SourceRecipe
 from segdata.records import Filtered, PhotoSet, Reject, Split
 from segdata.storage.text import decode_text
@@ -37,22 +39,26 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
         SourceError: The root is missing, lacks JPEGImages/ or SegmentationClass/, or a list can't be read.
     """
     require_folders(root, source.name, _IMAGES, _MAPS)
-    tree = Tree(root, source.name)
+    tree = Tree(root, source.name, source.links)
     maps = tree.by_stem(tree.pictures(_MAPS), len(_MAPS) + 1, _photo_stem)
-    images = tree.by_stem(tree.pictures(_IMAGES), len(_IMAGES) + 1)
-    yield PhotoSet(source.name, _MAPS, len(images.keys() & maps.keys()))
-    splits = _listed(root, source.name) or dict.fromkeys(maps, "train")
+    photos: defaultdict[str, list[Picture]] = defaultdict(list)
+    for photo in tree.pictures(_IMAGES):
+        photos[photo.stem[len(_IMAGES) + 1 :]].append(photo)
+    splits = _listed(root, source) or dict.fromkeys(maps, "train")
+    of_maps, of_photos = pair_names(splits, maps), pair_names(splits, photos)
+    yield PhotoSet(source.name, _MAPS, len(pair_names(photos, maps)))
     for name, split in sorted(splits.items()):
-        image, label = images.get(name), maps.get(name)
+        label = maps.get(of_maps.get(name, ""))
         if fault := fault_of(name):
             yield Reject(source.name, f"{_IMAGES}/{name}.jpg", "unsafe_path", f"a listed name {fault}")
-        elif image is None:
+        elif name not in of_photos:
             where = label.path if label else f"{_IMAGES}/{name}.jpg"
             sample_id = f"{source.name}/{_photo_stem(name)}"
             yield Reject(source.name, where, "missing_image", f"no {name} in {_IMAGES}/", sample_id=sample_id)
-        elif label is None:
-            yield Reject(source.name, image.path, "missing_alpha", f"listed, and no {name} in {_MAPS}/")
-        else:
+        for image in photos[of_photos[name]] if name in of_photos and fault is None else ():
+            if label is None:
+                yield Reject(source.name, image.path, "missing_alpha", f"listed, and no {name} in {_MAPS}/")
+                continue
             yield tree.pair(
                 image,
                 label,
@@ -61,22 +67,30 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
                 alpha_index=PERSON,
                 licence=LICENCE,
             )
-    for name in sorted(images.keys() - splits.keys()):
-        yield Filtered(source.name, images[name].path, "not_segmented")
+    unlisted = sorted(photos.keys() - of_photos.values())
+    for photo in (photo for name in unlisted for photo in photos[name]):
+        yield Filtered(source.name, photo.path, "not_segmented")
+    unlisted_maps = sorted(maps.keys() - of_maps.values())
+    with_photo = pair_names(unlisted_maps, photos)
+    for name in unlisted_maps:
+        if name not in with_photo:
+            yield Reject(source.name, maps[name].path, "missing_image", f"no {name} in {_IMAGES}/")
     yield from tree.refused
 
 
-def _listed(root: Path, dataset: str) -> dict[str, Split]:
+def _listed(root: Path, source: SourceRecipe) -> dict[str, Split]:
     """The split of every name that the lists hold. A name is looked up among the files that there are, never opened."""
     splits: dict[str, Split] = {}
     for name, split in _SPLITS.items():
         path = f"{_LISTS}/{name}.txt"
         try:
-            lines = decode_text(read_list(root, path, dataset)).splitlines()
+            lines = decode_text(read_list(root, path, source.name, source.links)).splitlines()
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:
-            raise SourceError(f"source {dataset}: {root / path}: can't be read ({error}); unpack it again") from error
+            raise SourceError(
+                f"source {source.name}: {root / path}: can't be read ({error}); unpack it again"
+            ) from error
         splits |= {line.strip(): split for line in lines if line.strip()}
     return splits
 

@@ -21,6 +21,8 @@ from segdata.records import is_text, printable
 from segdata.storage.expansion import ExpansionError, expand_path
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from segdata.mine.run import MineResult
     from segdata.predict.pictures import PictureOptions
 
@@ -328,10 +330,17 @@ def _places_of(context: RunContext, wanted: str) -> Iterator[Path]:
 def with_val_cut(context: RunContext, recipe: Recipe) -> RunContext:
     """Cut val; in memory alone where nothing may be written, or where what is read is how things once were."""
     catalog, fraction, trained = context.catalog, recipe.train.val_fraction, ever_trained_on(context.workspace)
+
+    def find_alike(portraits: pa.Table) -> Iterator[tuple[str, str]]:
+        from segdata.catalog.near_duplicates import find_within
+
+        found = find_within(context.workspace, portraits, context.workers)
+        return ((pair.sample_id, pair.other_id) for pair in found)
+
     if not context.dry_run and "samples" not in catalog.held:
-        splits.cut_val(catalog, fraction, trained)
+        splits.cut_val(catalog, fraction, trained, find_alike)
         return context
-    samples = splits.with_val_cut(catalog.read("samples"), fraction, trained)
+    samples = splits.with_val_cut(catalog.read("samples"), fraction, trained, find_alike)
     return context.reading(catalog.holding("samples", samples))
 
 

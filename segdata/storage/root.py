@@ -3,13 +3,14 @@
 A walk over a tree looks at names; its files are opened later. In between, somebody may replace a file or a folder by a
 link. So each folder is opened relative to the one above it and each file relative to its folder, and no link is
 followed (`openat` with `O_NOFOLLOW`). A link that stays inside the root is resolved by name first; its target is then
-opened in the same way.
+opened in the same way. So is a link into one of the other folders that the caller allows, such as the cache of DVC.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from segdata.storage.files import read_steady
@@ -31,11 +32,14 @@ class Root:
 
     Args:
         path: the folder, absolute, its own links resolved. It is opened at the first read.
+        link_targets: other folders that links below the root may lead into, absolute, their own links resolved; what
+            they lead to is read in the same way. "/" allows every link.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, link_targets: Iterable[str | Path] = ()) -> None:
         self._path = os.fspath(path).rstrip("/")
         self._folders: dict[str, _Folder] = {}  # single operations on a dict are atomic, so it needs no lock
+        self._others = [Root(folder) for folder in link_targets]
 
     def relative(self, path: str | Path) -> str | None:
         """The path of a file under this root; None if it does not begin with the root's own path."""
@@ -50,7 +54,7 @@ class Root:
             most: refuse a file of more bytes before reading it.
 
         Raises:
-            LeavesRootError: It lies outside the root, its links resolved.
+            LeavesRootError: It lies outside the root and the allowed targets, its links resolved.
             OSError: As `read_steady`.
         """
         try:
@@ -58,7 +62,8 @@ class Root:
         except OSError as error:
             if error.errno not in _LINK_ERRORS:
                 raise
-        return self._read(self._resolve(path), most)
+        root, inside = self._resolve(path)
+        return root._read(inside, most)
 
     def _read(self, path: str, most: int | None) -> tuple[bytes, os.stat_result]:
         parent, _, name = path.rpartition("/")
@@ -82,7 +87,8 @@ class Root:
         except OSError as error:
             if error.errno not in _LINK_ERRORS:
                 raise
-        return self._descend(self._resolve(path))
+        root, inside = self._resolve(path)
+        return root._descend(inside)
 
     def _descend(self, path: str) -> _Folder:
         """Open a folder below the root, component by component, following no link."""
@@ -93,13 +99,17 @@ class Root:
             folder = _Folder(os.open(part, _FOLDER_FLAGS, dir_fd=folder.handle))
         return folder
 
-    def _resolve(self, path: str) -> str:
-        """The same path without links; what the file system says now, so nobody may rely on it without `O_NOFOLLOW`."""
+    def _resolve(self, path: str) -> tuple[Root, str]:
+        """The root that the path leads into, and the path below it without links.
+
+        It is what the file system says now, so nobody may rely on it without `O_NOFOLLOW`.
+        """
         real = os.path.realpath(f"{self._path}/{path}")
-        inside = "" if real == self._path else self.relative(real)
-        if inside is None:
-            raise LeavesRootError(path)
-        return inside
+        for root in (self, *self._others):
+            inside = "" if real == root._path else root.relative(real)
+            if inside is not None:
+                return root, inside
+        raise LeavesRootError(path)
 
 
 class _Folder:

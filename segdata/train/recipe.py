@@ -54,7 +54,7 @@ class TrainRecipe(BaseModel):
             no backgrounds. A network that has only ever seen portraits sees people in photos that have none.
         fusion: `online` lays portraits over new backgrounds while training, `rendered` trains on composites that
             were rendered before, `none` on neither.
-        val_fraction: share of the training groups that is cut off as val.
+        val_fraction: share of the training samples that is cut off as val, to within one group.
         patience: stop after so many epochs without a better val mIoU; 0 for never.
         precision: `auto` is bf16 autocast where the hardware computes in it; else fp16 on a GPU, and fp32 on a CPU.
         accelerator: `auto` takes a GPU if there is one.

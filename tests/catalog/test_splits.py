@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,20 +17,71 @@ from segdata.errors import CatalogError
 test_pin.__test__ = False  # type: ignore[attr-defined]  # its name begins like a test's
 
 GROUPS = st.lists(st.text(min_size=1, max_size=5), min_size=2, unique=True)
+SIZES = st.dictionaries(st.text(min_size=1, max_size=5), st.integers(1, 40), min_size=2, max_size=40)
 
 
-@given(groups=GROUPS, fraction=st.floats(0.01, 0.9))
-def test_what_comes_later_moves_nobody(groups: list[str], fraction: float) -> None:
-    before = val_groups(groups, fraction)
-    after = val_groups([*groups, "a group that is new"], fraction)
-    assert after - before <= {"a group that is new"} or not before or len(before) == 1
+@given(sizes=SIZES, fraction=st.floats(0.01, 0.9))
+def test_val_has_its_share_to_within_one_group(sizes: dict[str, int], fraction: float) -> None:
+    chosen = val_groups(sizes, fraction)
+    left = sizes.keys() - chosen
+    assert chosen and left
+    away = abs(sum(sizes[group] for group in chosen) - fraction * sum(sizes.values()))
+    assert (
+        away <= max(sizes.values()) / 2
+        or len(left) == 1
+        or (len(chosen) == 1 and min(sizes.values()) == sizes[min(chosen)])
+    )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_fifteen_of_a_hundred_samples_without_groups_are_val(seed: int) -> None:
+    assert len(val_groups({f"{seed}/{number}": 1 for number in range(200)}, 0.15)) == 30
+
+
+@given(sizes=SIZES, fraction=st.floats(0.01, 0.9))
+def test_what_comes_later_moves_nobody(sizes: dict[str, int], fraction: float) -> None:
+    val = val_groups(sizes, fraction)
+    assert val_groups(sizes, fraction, held=val) == set()
+    taught = set(sizes) - val
+    later = val_groups({**sizes, "a group that is new": 5}, fraction, held=val, taught=taught)
+    assert later <= {"a group that is new"}
 
 
 @given(groups=GROUPS)
 def test_some_group_is_val_and_some_is_left(groups: list[str]) -> None:
-    chosen = val_groups(groups, 0.001)
+    chosen = val_groups(dict.fromkeys(groups, 1), 0.001)
     assert chosen
     assert chosen != set(groups)
+
+
+def test_near_duplicates_are_one_group_when_val_is_cut(tmp_path: Path) -> None:
+    rows = [{"sample_id": f"p/{n:02}", "kind": "portrait", "split": "train"} for n in range(40)]
+    shoots = [(f"p/{n:02}", f"p/{n + 1:02}") for n in range(39) if n % 4 != 3]  # ten shoots of four photos, in chains
+    samples = rows_to_table("samples", rows)
+
+    def sides(alike: bool) -> list[set[str]]:
+        cut = with_val_cut(samples, 0.3, find_alike=(lambda _: shoots) if alike else None)
+        assert cut["split"].to_pylist().count("val") == 12
+        splits = dict(zip(cut["sample_id"].to_pylist(), cut["split"].to_pylist(), strict=True))
+        return [{splits[f"p/{n:02}"] for n in range(first, first + 4)} for first in range(0, 40, 4)]
+
+    assert all(len(side) == 1 for side in sides(alike=True))
+    assert any(len(side) == 2 for side in sides(alike=False))
+
+
+def test_near_duplicates_are_looked_for_only_if_somebody_is_to_become_val(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    rows = [{"sample_id": f"p/{n}", "kind": "portrait", "split": "train", "status": "present"} for n in range(20)]
+    catalog.merge("samples", rows_to_table("samples", [*rows, {**rows[0], "sample_id": "p/gone", "status": "gone"}]))
+    asked: list[int] = []
+
+    def find_alike(samples: pa.Table) -> list[tuple[str, str]]:
+        asked.append(samples.num_rows)
+        return []
+
+    assert cut_val(catalog, 0.1, find_alike=find_alike) == 2
+    assert cut_val(catalog, 0.1, find_alike=find_alike) == 0
+    assert asked == [20]
 
 
 def test_a_shoot_is_never_cut_in_two(tmp_path: Path) -> None:
@@ -51,7 +103,7 @@ def test_a_shoot_is_never_cut_in_two(tmp_path: Path) -> None:
 @given(groups=GROUPS, fraction=st.floats(0.0, 0.9), data=st.data())
 def test_whoever_was_trained_on_never_becomes_val(groups: list[str], fraction: float, data: st.DataObject) -> None:
     taught = data.draw(st.sets(st.sampled_from(groups)))
-    assert not val_groups(groups, fraction, taught) & taught
+    assert not val_groups(dict.fromkeys(groups, 1), fraction, taught=taught) & taught
 
 
 def test_a_larger_fraction_takes_new_groups_only_and_never_those_that_were_trained_on(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_set_without_photos_is_skipped_and_reported(downloaded: Path) -> None:
 def test_the_annotations_of_a_skipped_set_are_not_read(downloaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
 
-    def load_and_note(root: Path, path: str, dataset: str) -> bytes:
+    def load_and_note(root: Path, path: str, *_: str) -> bytes:
         opened.append(path)
         return (root / path).read_bytes()
 
@@ -220,7 +220,7 @@ def test_label_studio(tmp_path: Path, name: str) -> None:
 def test_a_path_of_another_machine_stays_unsafe_in_other_annotations(tmp_path: Path, name: str) -> None:
     annotate(tmp_path / "annotations" / "instances_val.json", "2.jpg", name)
     photograph(tmp_path / "val" / "cb0618f6-1.jpg", tmp_path / "val" / "2.jpg")
-    assert list(read_tree(tmp_path)[1].values()) == ["background", "unsafe_path"]
+    assert list(read_tree(tmp_path)[1].values()) == ["background", "unsafe_path", "not_listed"]
 
 
 def test_fiftyone(tmp_path: Path) -> None:

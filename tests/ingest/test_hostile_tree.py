@@ -112,7 +112,6 @@ def root(tmp_path: Path) -> Path:
 EXPECTED = {
     **{f"images/{'cut too.png' if name == 'cut.png' else name}": reason for name, (_, reason) in FILES.items()},
     "images/sparse.jpg": "too_large",
-    "images/twin.png": "unsafe_path",
     "images/cut mask.jpg": "unreadable_alpha",
     "images/no mask.jpg": "missing_alpha",
     "masks/no image.png": "missing_image",
@@ -143,6 +142,7 @@ def test_each_ends_as_a_reject_and_the_rest_is_in_the_catalog(
     query = segdata("query", "SELECT path, reason FROM rejects", "--json", cwd=tmp_path / "ws")
     assert {row["path"]: row["reason"] for row in query.json["rows"]} == EXPECTED
     assert sum(first.json["rejects"].values()) == counts["rejected"] == len(EXPECTED)
+    assert counts["filtered"] == {"same_name": 1}  # twin.png, beside twin.jpg
     assert first.json["rejects"] == {
         reason: list(EXPECTED.values()).count(reason) for reason in sorted(set(EXPECTED.values()))
     }

@@ -42,7 +42,7 @@ def test_photos_with_people_are_kept_as_filtered_and_counted_once(
     source = SourceRecipe(name="coco", root="coco")
     context = RunContext(Workspace(tmp_path, Catalog(tmp_path / "catalog")), run_id="r1", workers=1)
     first = run(context, [source]).sources["coco"]
-    assert (first.found, first.filtered) == (1, {"has_person": 6})
+    assert (first.found, first.filtered) == (7, {"has_person": 6})
     kept = context.catalog.read("filtered").to_pylist()
     assert {row["reason"] for row in kept} == {"has_person"}
     assert len(kept) == 3

@@ -21,10 +21,10 @@ from segdata.catalog.workspace import RunContext, Workspace
 from segdata.errors import SourceError
 from segdata.ingest.measure import measure
 from segdata.ingest.readers import READERS
-from segdata.ingest.reading import Found, read_list
+from segdata.ingest.reading import Found, Reports, read_list
 from segdata.ingest.recipe import READER_NAMES, SourceRecipe
 from segdata.ingest.run import run
-from segdata.records import Candidate, Filtered, PhotoSet, Reject
+from segdata.records import Candidate, Filtered, Reject
 from segdata.storage.root import Root
 
 
@@ -218,7 +218,7 @@ def read_all(reader: str, root: Path) -> Iterator[Found]:
 
 def read(reader: str, root: Path) -> Iterator[Candidate | Reject | Filtered]:
     """All that a reader yields about photos and labels."""
-    return (one for one in read_all(reader, root) if not isinstance(one, PhotoSet))
+    return (one for one in read_all(reader, root) if not isinstance(one, Reports))
 
 
 def test_every_reader_is_tested_here() -> None:
@@ -349,6 +349,9 @@ def test_a_name_that_is_not_utf8_without_its_other_half_ends_no_ingest(
     written = {row["path"] for row in context.catalog.read("rejects").to_pylist()}
     lists_names = reader in ("coco", "voc", "labelstudio")  # these look up the name that their lists give, and miss it
     expected = present if not lists_names else layout.image("00001")
+    if reader == "voc" and lacks == "image":  # the list names a photo that is missing, and the map is of no photo
+        assert written == {expected, present.replace("00001", "caf\\xe9")}
+        return
     assert written == {expected if lists_names else expected.replace("00001", "caf\\xe9")}
     json.dumps(result.to_json()).encode()
 

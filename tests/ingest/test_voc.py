@@ -63,7 +63,7 @@ def ingest(context: RunContext, **settings: object) -> SourceCounts:
 
 def test_persons_are_samples_and_the_rest_is_left_out(context: RunContext) -> None:
     counts = ingest(context)
-    assert (counts.found, counts.added, counts.rejected) == (2, 2, 0)
+    assert (counts.found, counts.added, counts.rejected) == (4, 2, 0)
     assert counts.filtered == {"no_person": 1, "not_segmented": 1}
     rows = context.catalog.read("samples").to_pylist()
     assert [(row["sample_id"], row["split"], row["alpha_index"]) for row in rows] == [

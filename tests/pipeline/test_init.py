@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,3 +84,27 @@ def test_images_need_masks_and_folders_have_to_exist(tmp_path: Path, monkeypatch
     init(tmp_path / "w", {})
     with pytest.raises(UsageError, match="there already, and left as it is"):
         init(tmp_path / "w", {}, own=OwnFolders(backgrounds=there))
+
+
+def test_masks_below_the_photos_are_no_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw(tmp_path / "photos", "1.jpg.png", "2.png", "sub.png")
+    draw(tmp_path / "photos" / "masks", "1.jpg_mask.png", "2_mask.png", "sub_mask.png", mask=True)
+    init(Path("work"), {}, own=OwnFolders("photos", "photos/masks"))
+    counts = commands.ingest(open_session(tmp_path / "work")).result["sources"]["photos"]
+    assert (counts["found"], counts["added"], counts["rejected"]) == (3, 3, 0)
+    assert (counts["naming"]["mask_suffix"], counts["naming"]["pairs"]) == ("_mask", 3)
+
+
+@pytest.mark.slow
+def test_three_commands_lead_from_one_folder_to_a_first_report(tmp_path: Path, segdata: Callable[..., Any]) -> None:
+    names = [f"photo {number:02}" for number in range(24)]
+    draw(tmp_path / "d", *(f"{name}.png" for name in names))
+    draw(tmp_path / "d" / "masks", *(f"{name}_mask.png" for name in names), mask=True)
+    quick = [f"--set={key}" for key in ("model.spec=bisenet_lite0", "train.max_steps=2", "loop.rounds=0")]
+    assert segdata("init", "work", "--images", "d", "--masks", "d/masks", cwd=tmp_path).code == 0
+    ran = segdata("run", *quick, cwd=tmp_path / "work")
+    assert ran.code == 0, ran.err
+    assert 'photos naming: photos *, masks *_mask, 24 pairs (mask_suffix = "_mask")' in ran.out
+    reported = segdata("report", "--json", cwd=tmp_path / "work")
+    assert (tmp_path / "work" / reported.json["path"]).is_file()
