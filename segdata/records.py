@@ -27,9 +27,12 @@ RejectReason = Literal[
     "unsafe_path",
     "too_large",
     "unsupported_format",
+    "implausible_alpha",
 ]
 
 AlphaFit = Literal["reject", "resize"]
+ExifRule = Literal["apply", "ignore"]
+"""Whether a mask without EXIF fits its photo upright, or as it is stored, and is turned as EXIF turns the photo."""
 Stamps = tuple[int | None, int | None, int | None, int | None]
 """Size in bytes and modification time in ns of a sample's image, and of its alpha; None where there is no file."""
 
@@ -67,6 +70,8 @@ class Candidate(NamedTuple):
         licence: the source's licence.
         root: the source's folder, its links resolved: files below it are read without leaving it. None reads them as
             they are named.
+        mended: the alpha's file is a mended label, which segdata wrote: nothing that the recipe says about the masks of
+            the source applies to it.
     """
 
     dataset: str
@@ -81,6 +86,7 @@ class Candidate(NamedTuple):
     group_id: str | None = None
     licence: str = ""
     root: str | None = None
+    mended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ SAMPLES = pa.schema(
         ("alpha_channel", _i32),
         ("alpha_index", _i32),  # the class that is person, where the file is a label map
         ("alpha_fit", _text),  # resize: the file is smaller or larger than the image
+        ("alpha_reading", _text),  # what the values of the file mean, as JSON; null for a plain mask
+        ("alpha_orientation", _i32),  # of a rotated photo whose mask has no EXIF: 1 fits as it is, 2 to 8 is turned
         ("alpha_kind", _text),  # soft, hard, none
         ("width", _i32),
         ("height", _i32),
@@ -38,6 +40,8 @@ SAMPLES = pa.schema(
         ("hole_count", _i32),
         ("hole_fraction", _f32),
         ("component_count", _i32),
+        ("frame_fraction", _f32),  # of the top edge and the upper halves of both sides, how much is person
+        ("is_trimap", pa.bool_()),  # three levels: black, white, and one between
         (
             "parents",
             pa.list_(
@@ -83,6 +87,21 @@ REJECTS = pa.schema(
 FILTERED = pa.schema([field for field in REJECTS if field.name != "detail"])
 """What turned out to be merely unwanted when it was decoded, and some hundred of the photos that are annotated with
 people, from which the veto learns; all else that is unwanted by its name alone is counted, and kept nowhere."""
+
+SOURCES = pa.schema(
+    [
+        ("dataset", _text),
+        ("recipe_key", _text),  # hash of the recipe's keys that the decision depends on
+        ("alpha_meaning", _text),  # what the mask values mean, in words
+        ("alpha_reading", _text),  # JSON; null for plain masks
+        ("alpha_open", pa.bool_()),  # nobody can say which values are the person: all masks are rejected
+        ("alpha_warnings", pa.list_(_text)),
+        ("masks_sampled", _i32),
+        ("exif", _text),  # apply, ignore; null where no mask was in question
+        ("exif_meaning", _text),
+        ("run_id", _text),
+    ]
+)
 
 SCORES = pa.schema(
     [
@@ -215,6 +234,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "appearances": APPEARANCES,
     "rejects": REJECTS,
     "filtered": FILTERED,
+    "sources": SOURCES,
     "scores": SCORES,
     "predictions": PREDICTIONS,
     "embeddings": EMBEDDINGS,
@@ -230,6 +250,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "appearances": ("image_sha256",),
     "rejects": ("dataset", "path"),
     "filtered": ("dataset", "path"),
+    "sources": ("dataset",),
     "scores": ("scorer_id", "sample_id", "image_sha256", "alpha_sha256"),
     "predictions": ("scorer_id", "sample_id", "image_sha256", "alpha_sha256"),
     "embeddings": ("image_sha256", "over_sha256", "network"),
@@ -240,7 +261,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "runs": ("run_id",),
 }
 
-MERGED = frozenset({"samples", "rejects", "filtered", "selections", "models", "forgotten", "runs"})
+MERGED = frozenset({"samples", "rejects", "filtered", "sources", "selections", "models", "forgotten", "runs"})
 """Tables that insert or update a row by its key; the others are append-only."""
 
 

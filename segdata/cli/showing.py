@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from segdata.catalog.label_statistics import label_remarks
 from segdata.cli.printing import say, say_table
 
 _KEYS = ("miou_image", "miou_dataset", "boundary_iou")
@@ -81,6 +82,21 @@ def show_evidence(result: Mapping[str, Any]) -> None:
             ],
         )
     say(result["claim"])
+
+
+def show_masks(name: str, masks: Mapping[str, Any] | None) -> None:
+    """What is decided about the masks of a source, and which labels a person should look at."""
+    if masks is None:
+        return
+    if masks["alpha"]:
+        say(f"  {name} masks: {masks['alpha']}{_OPEN if masks['alpha_open'] else ''}")
+    remarks = label_remarks(masks["labels"], tuple(masks["trimap_files"])) if masks["labels"] else []
+    for line in (masks["exif"], *masks["warnings"], *remarks):
+        if line:
+            say(f"  {name}: {line}")
+
+
+_OPEN = ". All masks of the source are rejected until then"
 
 
 def show_sets(name: str, sets: Mapping[str, Mapping[str, Any]]) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 from segdata.catalog.mends import Mend, folder_of, hand_over, mends_of
 from segdata.catalog.tables import Catalog
 from segdata.ingest.known import Known
-from segdata.ingest.measure import Reading, measure
+from segdata.ingest.label_file import Reading
+from segdata.ingest.measure import Answer, measure
 from segdata.ingest.reading import Found
-from segdata.records import Candidate, Filtered, Reject
+from segdata.records import Candidate
 from segdata.storage.root import Root
 
 Row = dict[str, Any]
-Answer = Row | Reject | Filtered
 
 
 class MendedLabels:
@@ -116,4 +116,6 @@ class MendedLabels:
         return mended, measure(mended, reading, self._root)
 
     def _mended(self, candidate: Candidate, mend: Mend) -> Candidate:
-        return candidate._replace(alpha=f"{self._folder}/{mend.file}", alpha_channel=None, alpha_index=None)
+        return candidate._replace(
+            alpha=f"{self._folder}/{mend.file}", alpha_channel=None, alpha_index=None, mended=True
+        )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from segdata.errors import SourceError
-from segdata.records import MAX_PIXELS, AlphaFit
+from segdata.imaging.alpha_reading import COLOUR_PATTERN
+from segdata.records import MAX_PIXELS, AlphaFit, ExifRule
 from segdata.storage.expansion import ExpansionError, expand_path
 
 READER_NAMES = ("portrait2000", "aisegment", "coco", "p3m10k", "voc", "folder")
+
+Colour = Annotated[str, StringConstraints(pattern=COLOUR_PATTERN, to_lower=True)]
 
 
 class SourceRecipe(BaseModel):
@@ -35,6 +38,10 @@ class SourceRecipe(BaseModel):
         mask_suffix: folder: what a mask's name has after the image's, as in `_matte`.
         alpha_channel: folder: the channel of the mask that holds alpha; found out by itself if not given.
         alpha_index: folder: the masks are label maps, and this class is the person; 255 is ignored.
+        alpha_colour: the masks are colour masks, and this colour is the person, or these are: "#fa3253".
+        alpha_invert: black is the person in the masks, and white is the background.
+        exif: of photos that EXIF turns and whose masks have no EXIF: apply if the masks fit the upright photo, ignore
+            if they fit the pixels as stored; found out by the edges of the photos if not given.
         kind: folder, voc: portrait or background; of voc, photos without a person are backgrounds.
     """
 
@@ -55,7 +62,21 @@ class SourceRecipe(BaseModel):
     mask_suffix: str = ""
     alpha_channel: int | None = Field(default=None, ge=0, le=3)
     alpha_index: int | None = Field(default=None, ge=0, le=254)
+    alpha_colour: tuple[Colour, ...] = ()
+    alpha_invert: bool = False
+    exif: ExifRule | None = None
     kind: Literal["portrait", "background"] = "portrait"
+
+    @field_validator("alpha_colour", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_one_meaning(self) -> SourceRecipe:
+        if self.alpha_colour and (self.alpha_index is not None or self.alpha_channel is not None):
+            raise ValueError("alpha_colour says which colours are the person; leave out alpha_index and alpha_channel")
+        return self
 
     @model_validator(mode="after")
     def _has_a_reader(self) -> SourceRecipe:

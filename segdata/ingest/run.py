@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
 from typing import Any
@@ -21,6 +21,7 @@ from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import collecting_later, map_threads
 from segdata.ingest.known import Known, read_before
+from segdata.ingest.measure import Rotated
 from segdata.ingest.mended_labels import MendedLabels
 from segdata.ingest.plan import IngestPlan, Row, Rules, plan_ingest, refused_row
 from segdata.ingest.published import SetCounts, compare_with_published
@@ -28,6 +29,7 @@ from segdata.ingest.readers import READERS
 from segdata.ingest.reading import Found
 from segdata.ingest.recipe import SourceRecipe
 from segdata.ingest.renames import Vanished
+from segdata.ingest.source_masks import MaskReport, SourceMasks, with_label_statistics
 from segdata.records import Candidate, Filtered, PhotoSet, Progress, Reject
 from segdata.storage.root import Root
 
@@ -60,6 +62,7 @@ class SourceCounts:
         filtered: what is merely unwanted, by reason; not in `found`.
         decoded: file pairs that were read.
         sets: the sets of the source by name, as far as its reader tells them apart.
+        masks: what is decided about its masks, and how its labels are; None of a source without masks.
     """
 
     found: int
@@ -72,6 +75,7 @@ class SourceCounts:
     filtered: dict[str, int]
     decoded: int
     sets: dict[str, SetCounts] = field(default_factory=dict)
+    masks: MaskReport | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,14 @@ class IngestResult:
     def decoded(self) -> int:
         """File pairs that were read."""
         return sum(source.decoded for source in self.sources.values())
+
+    def without_file_names(self) -> IngestResult:
+        """The same for the journal, where no name of a file stays that forgetting would have to find."""
+        sources = {
+            name: counts if counts.masks is None else replace(counts, masks=replace(counts.masks, trimap_files=()))
+            for name, counts in self.sources.items()
+        }
+        return replace(self, sources=sources)
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `ingest --json`."""
@@ -121,6 +133,9 @@ def run(context: RunContext, sources: Sequence[SourceRecipe], options: IngestOpt
             ingest = _Ingest(context, source, options or IngestOptions())
         found[source.name] = ingest.run()
         reasons.update(row["reason"] for row in ingest.rejects.values())
+    if not context.dry_run:
+        reports = with_label_statistics({name: counts.masks for name, counts in found.items()}, context.catalog)
+        found = {name: replace(counts, masks=reports[name]) for name, counts in found.items()}
     return IngestResult(found, dict(reasons))
 
 
@@ -136,12 +151,15 @@ class _Ingest:
         rejects, filtered: rows by path, as they are to be in the end.
     """
 
+    _rules: Rules
+
     def __init__(self, context: RunContext, source: SourceRecipe, options: IngestOptions) -> None:
         self._context, self._source = context, source
         self._before = read_before(context, source.name)
         self._root = source.folder(context.workspace.root).resolve()
         self._labels = MendedLabels(context.catalog, self._before.samples, Root(self._root))
         complete = context.limit is None
+        self._masks = SourceMasks(context, source, Root(self._root), options.verify)
         self._rules = Rules(source, _namer(context), options.verify, complete, lambda: self._forgotten)
         self._counts: Counter[str] = Counter()
         self._appearances = AppearanceWriter(context.catalog, context.run_id)
@@ -159,6 +177,9 @@ class _Ingest:
         context.progress(Progress("ingest", source.name, 0, None, note="looking for files"))
         found = _limited(self._labels.put_in(READERS[source.reader_name](self._root, source)), context.limit)
         with collecting_later():
+            decision, found = self._masks.decide(found)
+            verify = self._rules.verify or self._masks.asks_anew
+            self._rules = replace(self._rules, decision=decision, verify=verify)
             plan = plan_ingest(found, self._before, self._rules)
         self.rejects, self.filtered = dict(plan.rejects), dict(plan.filtered)
         if context.dry_run:
@@ -167,6 +188,7 @@ class _Ingest:
         else:
             if plan.to_read:
                 self._read(plan)
+            self._masks.record()
             self._write_refused("rejects", self.rejects, self._before.rejects)
             self._write_refused("filtered", self.filtered, self._before.filtered)
             self._update(plan)
@@ -190,20 +212,38 @@ class _Ingest:
             filtered=dict(filtered),
             decoded=counts["decoded"],
             sets=compare_with_published(self._source.reader_name, plan.sets),
+            masks=self._masks.report(),
         )
 
     def _read(self, plan: IngestPlan) -> None:
-        """Measure what has to be read, and commit it, a shard at a time."""
-        context, reading = self._context, self._rules.reading
+        """Measure what has to be read, and commit it."""
         vanished = Vanished(self._before.samples, plan.gone, plan.unchanged)
-        together = (plan.to_read[first : first + _TOGETHER] for first in range(0, len(plan.to_read), _TOGETHER))
+        rotated = self._read_all(plan.to_read, vanished)
+        if not rotated:
+            return
+        # the photos that EXIF turns decide together whether their masks are turned with them
+        decision = self._masks.decide_turn(rotated, self._rules.reading)
+        self._rules = replace(self._rules, decision=decision)
+        if decision.exif is None:
+            for one in rotated:
+                self._refuse(one.candidate, one.reject)
+        else:
+            self._read_all([one.candidate for one in rotated], vanished)
+
+    def _read_all(self, candidates: Sequence[Candidate], vanished: Vanished) -> list[Rotated]:
+        """Measure and commit, a shard at a time, and return those whose source has to decide first."""
+        context, reading, rotated = self._context, self._rules.reading, list[Rotated]()
+        together = (candidates[first : first + _TOGETHER] for first in range(0, len(candidates), _TOGETHER))
         measured = map_threads(
             lambda some: [self._labels.measure(one, reading) for one in some], together, context.workers, _LOOK_AHEAD
         )
-        counted = self._watched(chain.from_iterable(measured), len(plan.to_read))
+        counted = self._watched(chain.from_iterable(measured), len(candidates))
         while shard := list(islice(counted, _SHARD)):
             rows, old, thumbnails, back = [], {}, {}, []
             for candidate, answer in shard:
+                if isinstance(answer, Rotated):
+                    rotated.append(answer)
+                    continue
                 if isinstance(answer, Reject | Filtered):
                     self._refuse(candidate, answer)
                     continue
@@ -221,6 +261,7 @@ class _Ingest:
             kept = {row["image_sha256"] for row in rows}
             self._appearances.add({name: thumbnails[name] for name in kept})
             self._commit(rows, old)
+        return rotated
 
     def _watched(self, measured: Iterator[Any], total: int) -> Iterator[Any]:
         for count, one in enumerate(measured, 1):

@@ -11,7 +11,7 @@ from segdata.compiled import lazily_compiled
 from segdata.metrics.bits import PackedMask, components, empty_frame
 from segdata.metrics.holes import SMALLEST_FRACTION, closing_radius_px, holes_of_packed
 from segdata.metrics.labels_loops import SURVEY, survey_loop
-from segdata.records import AlphaKind
+from segdata.records import LABEL_CUT, AlphaKind
 
 _SOFT_FROM = 0.001
 """A matte is soft if this share of its pixels is neither nearly 0 nor nearly 255. A hard mask kept as JPEG rings by a
@@ -25,8 +25,8 @@ def measure_label(alpha: NDArray[np.uint8]) -> dict[str, Any]:
         alpha: (H, W) uint8, 255 is person.
 
     Returns:
-        The columns `alpha_kind`, `foreground_fraction`, `soft_fraction`, `hole_count`, `hole_fraction` and
-        `component_count` of `samples`; fractions are of all pixels.
+        The columns `alpha_kind`, `foreground_fraction`, `soft_fraction`, `hole_count`, `hole_fraction`,
+        `component_count` and `frame_fraction` of `samples`; the other fractions are of all pixels.
 
     >>> measure_label(np.full((10, 10), 255, np.uint8))["foreground_fraction"]
     1.0
@@ -45,7 +45,20 @@ def measure_label(alpha: NDArray[np.uint8]) -> dict[str, Any]:
         "hole_fraction": found.fraction,
         # parts of the area from which a hole counts: no specks
         "component_count": int(np.count_nonzero(areas >= SMALLEST_FRACTION * alpha.size)),
+        "frame_fraction": frame_fraction(alpha),
     }
+
+
+def frame_fraction(alpha: NDArray[np.uint8]) -> float:
+    """How much of the top edge and of the upper halves of both sides is person: little, unless a label is inverted.
+
+    >>> frame_fraction(np.array([[0, 0, 0], [0, 255, 0]], np.uint8))
+    0.0
+    """
+    half = (alpha.shape[0] + 1) // 2
+    edges = (alpha[0], alpha[:half, 0], alpha[:half, -1])
+    inside = sum(int(np.count_nonzero(edge >= LABEL_CUT)) for edge in edges)
+    return inside / max(1, sum(edge.size for edge in edges))
 
 
 def _surveyed(alpha: NDArray[np.uint8]) -> tuple[PackedMask, int, int]:
