@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from segdata.catalog.tables import Catalog
 
 _NAMED = 3  # trimaps are named up to here, and counted beyond
+_FEW_SOFT = 0.25  # of the labels
 _NOTHING, _EVERYTHING = 0.0005, 0.9995  # of the frame
 _FRAME_OF_INVERTED, _FRAME_OF_OTHERS = 0.75, 0.35
 
@@ -87,12 +88,13 @@ def label_statistics(catalog: Catalog) -> dict[str, tuple[LabelStatistics, tuple
     }
 
 
-def label_remarks(statistics: Mapping[str, int], trimap_files: tuple[str, ...] = ()) -> list[str]:
+def label_remarks(statistics: Mapping[str, int], trimap_files: tuple[str, ...] = (), meaning: str = "") -> list[str]:
     """What to say to people; nothing about labels as they should be.
 
     Args:
         statistics: the keys of `LabelStatistics`.
         trimap_files: their names, where there are few.
+        meaning: what the mask values of the source mean, in words: of hard masks, a few soft ones are odd.
 
     >>> label_remarks({"empty": 4, "full": 1, "inverted": 0, "trimaps": 1, "shared": 0}, ("masks/3.png",))
     ['4 empty labels (no person)', '1 label fills the frame', 'masks/3.png is a trimap']
@@ -111,6 +113,9 @@ def label_remarks(statistics: Mapping[str, int], trimap_files: tuple[str, ...] =
         remarks.append(f"{number} label{_s(number)} {'is a trimap' if number == 1 else 'are trimaps'} (three levels)")
     if number := count["shared"]:
         remarks.append(f"{number} photos share the same label")
+    soft, labels = count.get("soft", 0), count.get("labels", 0)
+    if "hard masks" in meaning and "soft" not in meaning and 0 < soft < _FEW_SOFT * labels:
+        remarks.append(f"{soft} label{_s(soft)} {'has' if soft == 1 else 'have'} a soft edge, unlike the others")
     return remarks
 
 

@@ -6,7 +6,6 @@ The table `sources` has one row per source. Nothing in it comes from a single sa
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
 
 from segdata.catalog.label_statistics import LabelStatistics, label_remarks, label_statistics
 from segdata.catalog.schemas import rows_to_table
@@ -54,25 +53,51 @@ def write_source(catalog: Catalog, row: SourceRow) -> None:
     catalog.merge("sources", rows_to_table("sources", [{**asdict(row), "alpha_warnings": list(row.alpha_warnings)}]))
 
 
-def mask_states(catalog: Catalog) -> list[dict[str, Any]]:
-    """By dataset: what its mask values mean, and what a person should look at, for `status` and the report.
+@dataclass(frozen=True)
+class MaskState:
+    """What is known about the masks of a dataset.
 
-    A dataset that is neither in `sources` nor has labels is left out.
+    Attributes:
+        dataset: its name.
+        alpha: what their values mean, in words; empty if nothing is recorded.
+        alpha_open: whether that is open, so that all masks are rejected.
+        exif: whether photos that EXIF turns turn their masks, in words.
+        warnings: what a person should look at.
+        labels: how many labels are empty, full, inverted, trimaps or shared.
+        trimap_files: the first few trimaps.
     """
+
+    dataset: str
+    alpha: str
+    alpha_open: bool
+    exif: str
+    warnings: tuple[str, ...]
+    labels: LabelStatistics
+    trimap_files: tuple[str, ...]
+
+    def lines(self, with_files: bool = True) -> list[str]:
+        """What to say to people.
+
+        Args:
+            with_files: name the files of a few trimaps; not in a page that is kept, where forgetting would have to
+                find them.
+        """
+        remarks = label_remarks(self.labels.to_json(), self.trimap_files if with_files else (), self.alpha)
+        return [line for line in (self.alpha, self.exif, *self.warnings, *remarks) if line]
+
+    def to_json(self) -> dict[str, object]:
+        """For `status --json`."""
+        return {**asdict(self), "remarks": label_remarks(self.labels.to_json(), self.trimap_files, self.alpha)}
+
+
+def mask_states(catalog: Catalog) -> list[MaskState]:
+    """The state of each dataset that is in `sources` or has labels."""
     sources, statistics = read_sources(catalog), label_statistics(catalog)
     states = []
     for dataset in sorted(sources.keys() | statistics.keys()):
-        source = sources.get(dataset, SourceRow(dataset, ""))
+        row = sources.get(dataset, SourceRow(dataset, ""))
         counts, files = statistics.get(dataset, (LabelStatistics(), ()))
         states.append(
-            {
-                "dataset": dataset,
-                "alpha": source.alpha_meaning,
-                "alpha_open": source.alpha_open,
-                "exif": source.exif_meaning,
-                "warnings": list(source.alpha_warnings),
-                "labels": counts.to_json(),
-                "remarks": label_remarks(counts.to_json(), files),
-            }
+            MaskState(dataset, row.alpha_meaning, row.alpha_open, row.exif_meaning, row.alpha_warnings, counts, files)
         )
     return states

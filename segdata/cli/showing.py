@@ -90,7 +90,7 @@ def show_masks(name: str, masks: Mapping[str, Any] | None) -> None:
         return
     if masks["alpha"]:
         say(f"  {name} masks: {masks['alpha']}{_OPEN if masks['alpha_open'] else ''}")
-    remarks = label_remarks(masks["labels"], tuple(masks["trimap_files"])) if masks["labels"] else []
+    remarks = label_remarks(masks["labels"], tuple(masks["trimap_files"]), masks["alpha"]) if masks["labels"] else []
     for line in (masks["exif"], *masks["warnings"], *remarks):
         if line:
             say(f"  {name}: {line}")

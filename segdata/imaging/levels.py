@@ -64,6 +64,8 @@ def survey_levels(values: NDArray[np.uint8]) -> Levels:
         ends = [level for level in areas if not _NOISE <= level < 256 - _NOISE]
         ends = [level for level in ends if level in (BLACK, WHITE) or _is_spike(level, counts)]
         areas = sorted({*ends, *_peaks(values, counts)})
+    elif not any(_NOISE <= level < 256 - _NOISE for level in areas):  # perhaps a grain on every area
+        areas = sorted({*areas, *_peaks(values, counts)})
     between = [level for level in areas if level not in (BLACK, WHITE)]
     if between:
         is_trimap = len(between) == 1 and between[0] in _MIDDLE and {BLACK, WHITE} <= set(areas)

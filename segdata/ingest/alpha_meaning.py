@@ -33,6 +33,7 @@ Group = Literal["8bit", "16bit", "float"]
 _NEARLY_WHITE = 0.94  # of white: what the largest value of most masks reaches
 _PERCENT = 100
 _MOST_LISTED = 12
+_COMMON = 0.25  # of the masks of the sample
 _INVERTED_FROM, _INVERTED_SHARE = 0.75, 0.8  # of the frame is white, in so many of the masks
 
 
@@ -196,10 +197,16 @@ def _plain_words(
     if kind == "trimap":
         levels = next(level.values for level in surveyed if level.kind == "trimap")
         return f"values {_listed(levels)}: trimaps with three levels{note}{inverted}"
+    if kind != "trimap" and all(_is_common(one, surveyed) for one in _NOUNS):
+        return f"values 0 to {listed}: hard masks and soft mattes{note}{inverted}"
     return f"values 0 {'and' if kind == 'hard' else 'to'} {listed}: {kind} {_NOUNS[kind]}{note}{inverted}"
 
 
 _NOUNS = {"hard": "masks", "soft": "mattes"}
+
+
+def _is_common(kind: str, surveyed: Sequence[Levels]) -> bool:
+    return sum(level.kind == kind for level in surveyed) >= _COMMON * len(surveyed)
 
 
 def _white_of(values: NDArray[np.generic], reading: AlphaReading) -> float:

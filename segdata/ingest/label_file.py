@@ -136,7 +136,7 @@ def _is_trimap(alpha: Alpha, meaning: AlphaReading) -> bool:
     if kind == "faint":
         raise DecodeError(
             "implausible_alpha",
-            f"its values on a scale of 0 to 255 are {values[0]} to {values[1]}, and nothing of it is near white; scale it "
+            f"its values on a scale of 0 to 255 are {values[0]} to {values[1]}, and nothing is near white; scale it "
             "as the other masks of its source",
         )
     return kind == "trimap"

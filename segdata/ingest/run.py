@@ -18,6 +18,7 @@ from segdata.catalog.forgotten import Forgotten, make_pseudonyms, read_forgotten
 from segdata.catalog.purging import quoted_in
 from segdata.catalog.renames import carry_over
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
+from segdata.catalog.sources import SourceRow, read_sources
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import collecting_later, map_threads
 from segdata.ingest.known import Known, read_before
@@ -126,11 +127,13 @@ def run(context: RunContext, sources: Sequence[SourceRecipe], options: IngestOpt
     Raises:
         SourceError: A root is missing or has another layout; sources before it are in the catalog.
     """
+    options = options or IngestOptions()
+    recorded = {} if options.verify else read_sources(context.catalog)
     found = {}
     reasons: Counter[str] = Counter()
     for source in sources:
         with collecting_later():
-            ingest = _Ingest(context, source, options or IngestOptions())
+            ingest = _Ingest(context, source, options, recorded.get(source.name))
         found[source.name] = ingest.run()
         reasons.update(row["reason"] for row in ingest.rejects.values())
     if not context.dry_run:
@@ -146,6 +149,7 @@ class _Ingest:
         context: of the run.
         source: its section of the recipe.
         options: of the call.
+        recorded: what an earlier ingest decided about its masks.
 
     Attributes:
         rejects, filtered: rows by path, as they are to be in the end.
@@ -153,13 +157,15 @@ class _Ingest:
 
     _rules: Rules
 
-    def __init__(self, context: RunContext, source: SourceRecipe, options: IngestOptions) -> None:
+    def __init__(
+        self, context: RunContext, source: SourceRecipe, options: IngestOptions, recorded: SourceRow | None
+    ) -> None:
         self._context, self._source = context, source
         self._before = read_before(context, source.name)
         self._root = source.folder(context.workspace.root).resolve()
         self._labels = MendedLabels(context.catalog, self._before.samples, Root(self._root))
         complete = context.limit is None
-        self._masks = SourceMasks(context, source, Root(self._root), options.verify)
+        self._masks = SourceMasks(context, source, Root(self._root), recorded)
         self._rules = Rules(source, _namer(context), options.verify, complete, lambda: self._forgotten)
         self._counts: Counter[str] = Counter()
         self._appearances = AppearanceWriter(context.catalog, context.run_id)

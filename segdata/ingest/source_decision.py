@@ -24,8 +24,8 @@ from segdata.records import Candidate, ExifRule
 from segdata.storage.files import sha256_of
 from segdata.storage.root import Root
 
-LARGEST_SAMPLE = 24
-_MOST_PIXELS = 1_000_000  # of a mask are kept, since the whole sample is held at once
+LARGEST_SAMPLE = 16
+_MOST_PIXELS = 120_000  # of a mask are looked at, and held until all of the sample are read
 _DEPENDS_ON = frozenset(
     {
         *("reader", "root", "kind", "images", "masks", "image_suffix", "mask_suffix", "mask_prefix", "masks_of_one"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from segdata.catalog.label_statistics import LabelStatistics, label_statistics
-from segdata.catalog.sources import read_sources, write_source
+from segdata.catalog.sources import SourceRow, write_source
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext
 from segdata.ingest.label_file import Reading
@@ -47,20 +47,19 @@ class SourceMasks:
         context: of the run.
         source: its section of the recipe.
         root: of the source.
-        verify: decide anew.
+        row: what an earlier ingest recorded; None to decide anew.
 
     Attributes:
         asks_anew: whether all files have to be read: the recipe says what EXIF does to masks, and the catalog does not
             know yet which photos EXIF turns.
     """
 
-    def __init__(self, context: RunContext, source: SourceRecipe, root: Root, verify: bool) -> None:
-        self._context, self._source, self._root = context, source, root
-        self._row = read_sources(context.catalog).get(source.name)
-        recorded = None if verify else recorded_decision(source, self._row)
+    def __init__(self, context: RunContext, source: SourceRecipe, root: Root, row: SourceRow | None) -> None:
+        self._context, self._source, self._root, self._row = context, source, root, row
+        recorded = recorded_decision(source, row)
         self._decision, self._is_new = recorded or SourceDecision(), recorded is None
         self._has_masks = recorded is not None
-        self.asks_anew = source.exif == "ignore" and self._row is None
+        self.asks_anew = source.exif == "ignore" and row is None
 
     def decide(self, found: Iterator[Found]) -> tuple[SourceDecision, Iterator[Found]]:
         """The decision, and what the reader found; nothing is opened where a decision is recorded."""

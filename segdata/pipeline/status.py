@@ -53,7 +53,7 @@ def status(session: Session) -> dict[str, Any]:
         "workspace": str(session.workspace.root),
         "recipe": session.recipe_name,
         "samples": catalog.query(_COUNTS).to_pylist(),
-        "masks": mask_states(catalog),
+        "masks": [state.to_json() for state in mask_states(catalog)],
         "rejects": catalog.query(_REJECTS).to_pylist(),
         "models": models,
         "unfinished_trainings": unfinished(session),

@@ -1,4 +1,4 @@
-"""Photos that EXIF turns and whose masks have no EXIF: the edges of the photos decide once per source, or the recipe."""
+"""Photos that EXIF turns and whose masks have no EXIF: the edges of the photos decide, once per source."""
 
 from __future__ import annotations
 

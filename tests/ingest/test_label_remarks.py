@@ -40,7 +40,8 @@ def test_ingest_and_status_count_labels_that_look_wrong(tmp_path: Path) -> None:
     ]
     assert label_remarks(masks.labels.to_json(), masks.trimap_files) == expected
     (state,) = mask_states(context_of(tmp_path).catalog)
-    assert (state["alpha"], state["remarks"]) == ("values 0 and 255: hard masks", expected)
+    assert state.lines() == ["values 0 and 255: hard masks", *expected]
+    assert "trimap.png" not in str(state.lines(with_files=False))
 
 
 def test_good_labels_are_not_remarked_on(tmp_path: Path) -> None:
@@ -75,3 +76,16 @@ def test_the_journal_keeps_no_name_of_a_file(tmp_path: Path) -> None:
     result = ingest_result(tmp_path, tmp_path / "data")
     assert "masks/trimap.png" in str(result.to_json())
     assert "trimap.png" not in str(result.without_file_names().to_json())
+
+
+def test_a_soft_label_among_hard_ones_is_reported(tmp_path: Path) -> None:
+    import cv2
+
+    for number in range(6):
+        photo, person = draw(number)
+        mask = person * np.uint8(255)
+        save(tmp_path / f"data/images/{number}.png", photo)
+        save(tmp_path / f"data/masks/{number}.png", cv2.GaussianBlur(mask, (0, 0), 2.0) if number == 4 else mask)
+    ingest(tmp_path, tmp_path / "data")
+    (state,) = mask_states(context_of(tmp_path).catalog)
+    assert state.lines() == ["values 0 and 255: hard masks", "1 label has a soft edge, unlike the others"]

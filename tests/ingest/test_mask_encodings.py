@@ -74,6 +74,8 @@ def encodings(draw_from: st.DrawFn) -> Encoding:
     noise = "none"
     if kind == "uint8" and channels in ("grey", "rgb"):
         noise = draw_from(st.sampled_from(["none", "none", "grain", "50", "90"]))
+        if noise != "none" and {1, 2, 7, 15} & set(values):
+            noise = "none"  # classes so near to black are lost in noise, also to people
     soft = draw_from(st.sampled_from([0.0, 0.0, 1.5])) if max(values) >= 100 and len(values) == 2 else 0.0
     orientation = draw_from(st.sampled_from([1, 1, 2, 3, 6]))
     return Encoding(values, kind, channels, soft, noise, orientation, orientation != 1 and draw_from(st.booleans()))
