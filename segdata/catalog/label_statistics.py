@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segdata.catalog.tables import Catalog
@@ -32,7 +32,7 @@ _STATISTICS = f"""
                              AND frame_fraction >= {_FRAME_OF_INVERTED}))::BIGINT AS inverted,
            (count(*) FILTER (is_trimap))::BIGINT AS trimaps,
            coalesce(any_value(shared.photos), 0)::BIGINT AS shared,
-           (count(*) FILTER (alpha_kind = 'soft'))::BIGINT AS soft,
+           (count(*) FILTER (alpha_kind = 'soft' AND NOT coalesce(is_trimap, false)))::BIGINT AS soft,
            list_slice(list(
                CASE WHEN ends_with(image_uri, path)
                     THEN replace(alpha_uri, left(image_uri, length(image_uri) - length(path)), '') ELSE alpha_uri END
@@ -45,6 +45,12 @@ _STATISTICS = f"""
 def is_empty(foreground_fraction: float) -> bool:
     """Whether a label counts as empty."""
     return foreground_fraction < _NOTHING
+
+
+def has_empty_label(row: Mapping[str, Any]) -> bool:
+    """Whether the label of a row of `samples` says that nobody is there: no composite of it would be true."""
+    fraction = row.get("foreground_fraction")
+    return fraction is not None and is_empty(fraction)
 
 
 def is_full(foreground_fraction: float) -> bool:

@@ -104,7 +104,7 @@ def decide_meaning(masks: Sequence[StoredMask], refused: Sequence[DecodeError], 
         return AlphaMeaning(words, replace(PLAIN, invert=question.invert), sampled=sampled)
     kind = max(_PLAIN, key=lambda one: kinds[one])
     alphas = [_alpha(one, reading) for one, level in zip(values, surveyed, strict=True) if level.kind in _PLAIN]
-    warnings = (*_trimap_warning(kinds), *_inverted_warning(alphas))
+    warnings = (*_trimap_warning(kind), *_inverted_warning(alphas))
     return AlphaMeaning(_plain_words(kind, values, surveyed, reading), reading, False, warnings, sampled, True)
 
 
@@ -239,8 +239,8 @@ def _frequent(values: NDArray[np.generic]) -> NDArray[np.generic]:
     return frequent
 
 
-def _trimap_warning(kinds: Counter[str]) -> Iterable[str]:
-    if kinds["trimap"]:
+def _trimap_warning(kind: str) -> Iterable[str]:
+    if kind == "trimap":
         yield "trimaps have three levels, of which the middle one says that nobody decided; use mattes as labels"
 
 

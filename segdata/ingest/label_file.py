@@ -15,7 +15,7 @@ from segdata.imaging.arrays import Alpha
 from segdata.imaging.headers import DecodeError
 from segdata.imaging.levels import is_hard_but_for_noise, may_be_levels, survey_levels
 from segdata.imaging.orientation import upright
-from segdata.metrics.labels import measure_label
+from segdata.metrics.labels import frame_fraction, measure_label
 from segdata.records import MAX_PIXELS, AlphaFit, Candidate, ExifRule
 
 EXIF_QUESTION = (
@@ -107,6 +107,7 @@ def read_label(data: bytes, candidate: Candidate, reading: Reading, photo: Photo
     if candidate.kind == "background":
         return Label(bool(alpha.any()), {})
     columns = {**measure_label(fitted), "alpha_orientation": orientation, "is_trimap": False}
+    columns["frame_fraction"] = frame_fraction(fitted)
     is_checked = candidate.alpha_index is None and not meaning.colours and not candidate.mended
     if is_checked and columns["soft_fraction"]:
         columns["is_trimap"] = _is_trimap(alpha, meaning)

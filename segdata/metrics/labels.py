@@ -25,8 +25,8 @@ def measure_label(alpha: NDArray[np.uint8]) -> dict[str, Any]:
         alpha: (H, W) uint8, 255 is person.
 
     Returns:
-        The columns `alpha_kind`, `foreground_fraction`, `soft_fraction`, `hole_count`, `hole_fraction`,
-        `component_count` and `frame_fraction` of `samples`; the other fractions are of all pixels.
+        The columns `alpha_kind`, `foreground_fraction`, `soft_fraction`, `hole_count`, `hole_fraction` and
+        `component_count` of `samples`; fractions are of all pixels.
 
     >>> measure_label(np.full((10, 10), 255, np.uint8))["foreground_fraction"]
     1.0
@@ -45,7 +45,6 @@ def measure_label(alpha: NDArray[np.uint8]) -> dict[str, Any]:
         "hole_fraction": found.fraction,
         # parts of the area from which a hole counts: no specks
         "component_count": int(np.count_nonzero(areas >= SMALLEST_FRACTION * alpha.size)),
-        "frame_fraction": frame_fraction(alpha),
     }
 
 
