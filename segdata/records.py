@@ -27,9 +27,12 @@ RejectReason = Literal[
     "unsafe_path",
     "too_large",
     "unsupported_format",
+    "implausible_alpha",
 ]
 
 AlphaFit = Literal["reject", "resize"]
+ExifRule = Literal["apply", "ignore"]
+"""Whether a mask without EXIF fits its photo upright, or as it is stored, and is turned as EXIF turns the photo."""
 Stamps = tuple[int | None, int | None, int | None, int | None]
 """Size in bytes and modification time in ns of a sample's image, and of its alpha; None where there is no file."""
 
@@ -71,6 +74,9 @@ class Candidate(NamedTuple):
             they are named.
         drawing: draws the alpha from annotations; None where it is a file of the source.
         more_alphas: further alpha files, which are merged with `alpha`; a pixel is person if one of them says so.
+        mended: the alpha's file is a mended label, which segdata wrote: nothing that the recipe says about the masks of
+            the source applies to it.
+        merged: the alpha's file is merged from several masks, whose values were read as the recipe says.
     """
 
     dataset: str
@@ -87,6 +93,13 @@ class Candidate(NamedTuple):
     root: str | None = None
     drawing: Drawing | None = None
     more_alphas: tuple[str, ...] = ()
+    mended: bool = False
+    merged: bool = False
+
+    @property
+    def alpha_is_written(self) -> bool:
+        """Whether segdata wrote the alpha: what the recipe says about masks does not apply to it."""
+        return self.mended or self.drawing is not None
 
 
 class DrawnLabel(NamedTuple):

@@ -1,7 +1,7 @@
 """The pixels of a row of `samples`: its files, read and decoded by the one route that all stages share.
 
-The row says how its alpha is to be read (channel, class of a label map, whether it is resized to the image), as ingest
-read it: nobody has to know where a sample came from.
+The row says how its alpha is to be read (channel, class of a label map, what its values mean, whether it is turned or
+resized), as ingest read it: nobody has to know where a sample came from.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import numpy as np
 from segdata.catalog.workspace import Workspace
 from segdata.errors import PixelError
 from segdata.imaging.alpha_fit import fit_alpha
+from segdata.imaging.alpha_reading import reading_from_text
 from segdata.imaging.arrays import Alpha, Image
 from segdata.imaging.decode import DecodeError, decode_alpha, decode_image
 from segdata.imaging.headers import Format, read_header
+from segdata.imaging.orientation import upright
 from segdata.records import MAX_PIXELS
 from segdata.storage.files import read_bytes, sha256_of
 
@@ -109,7 +111,9 @@ def _decode_image(row: Mapping[str, Any], path: Path, data: bytes) -> Image:
 
 def _decode_alpha(row: Mapping[str, Any], path: Path, data: bytes) -> Alpha:
     try:
-        alpha = decode_alpha(data, row["alpha_channel"], _most_pixels(row), index=row.get("alpha_index"))
+        reading = reading_from_text(row.get("alpha_reading"))
+        alpha = decode_alpha(data, row["alpha_channel"], _most_pixels(row), row.get("alpha_index"), reading)
+        alpha = upright(alpha, row.get("alpha_orientation") or 1)
         fitted = row.get("alpha_fit") == "resize"
         return fit_alpha(alpha, (row["height"], row["width"]), "resize") if fitted else alpha
     except DecodeError as error:

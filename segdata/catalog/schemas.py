@@ -27,6 +27,8 @@ SAMPLES = pa.schema(
         ("alpha_channel", _i32),
         ("alpha_index", _i32),  # the class that is person, where the file is a label map
         ("alpha_fit", _text),  # resize: the file is smaller or larger than the image
+        ("alpha_reading", _text),  # what the values of the file mean, as JSON; null for a plain mask
+        ("alpha_orientation", _i32),  # of a rotated photo whose mask has no EXIF: 1 fits as it is, 2 to 8 is turned
         ("alpha_kind", _text),  # soft, hard, none
         ("width", _i32),
         ("height", _i32),
@@ -38,6 +40,8 @@ SAMPLES = pa.schema(
         ("hole_count", _i32),
         ("hole_fraction", _f32),
         ("component_count", _i32),
+        ("frame_fraction", _f32),  # of the top edge and the upper halves of both sides, how much is person
+        ("is_trimap", pa.bool_()),  # three levels: black, white, and one between
         (
             "parents",
             pa.list_(

@@ -32,6 +32,10 @@ def status(common: Common) -> None:
             ("dataset", "kind", "split", "samples"),
             [(row["dataset"], row["kind"], row["split"], row["samples"]) for row in found["samples"]],
         )
+    for source in found["masks"]:
+        for line in (source["alpha"], source["exif"], *source["warnings"], *source["remarks"]):
+            if line:
+                say(f"  {source['dataset']}: {line}")
     if found["rejects"]:
         say("rejected:")
         say_table(("dataset", "reason", "files"), [tuple(row.values()) for row in found["rejects"]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from segdata.catalog.label_statistics import label_remarks
 from segdata.cli.printing import say, say_table
 
 _KEYS = ("miou_image", "miou_dataset", "boundary_iou")
@@ -103,6 +104,21 @@ def show_files(source: str, counts: Mapping[str, Any]) -> None:
         say(f"  {source} other files, which are no pictures by their names: {kinds}")
     for remark in counts.get("remarks") or ():
         say(f"  {source}: {remark}")
+
+
+def show_masks(name: str, masks: Mapping[str, Any] | None) -> None:
+    """What is decided about the masks of a source, and which labels a person should look at."""
+    if masks is None:
+        return
+    if masks["alpha"]:
+        say(f"  {name} masks: {masks['alpha']}{_OPEN if masks['alpha_open'] else ''}")
+    remarks = label_remarks(masks["labels"], tuple(masks["trimap_files"]), masks["alpha"]) if masks["labels"] else []
+    for line in (masks["exif"], *masks["warnings"], *remarks):
+        if line:
+            say(f"  {name}: {line}")
+
+
+_OPEN = ". All masks of the source are rejected until then"
 
 
 def show_sets(name: str, sets: Mapping[str, Mapping[str, Any]]) -> None:

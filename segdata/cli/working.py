@@ -11,7 +11,7 @@ import typer
 from segdata.cli.execute import execute
 from segdata.cli.options import AsOfOption, Common
 from segdata.cli.printing import say, say_histogram, say_table
-from segdata.cli.showing import say_moment, show_ablation, show_files, show_run, show_sets, show_trained
+from segdata.cli.showing import say_moment, show_ablation, show_files, show_masks, show_run, show_sets, show_trained
 from segdata.errors import SourceError, UsageError
 
 _COUNTS = ("found", "added", "changed", "unchanged", "gone", "rejected")
@@ -70,6 +70,7 @@ def show_ingest(result: Mapping[str, Any]) -> None:
     for name, source in sources.items():
         show_sets(name, source["sets"])
         show_files(name, source)
+        show_masks(name, source["masks"])
         if source["renamed"]:
             say(f"  {name} renamed: {source['renamed']}, known by the bytes; scores and verdicts stay")
         if source["filtered"]:

@@ -16,6 +16,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.catalog.label_statistics import has_empty_label
 from segdata.errors import TooFewSamplesError
 from segdata.fuse.recipe import FuseRecipe
 from segdata.imaging.fusion import FusionPlan, plan_fusion, unit_draw
@@ -262,8 +263,7 @@ def _same_person(row: Row, other: Row) -> bool:
 
 def _is_training_portrait(row: Row) -> bool:
     in_training = row["kind"] == "portrait" and row["split"] == "train" and row["status"] == "present"
-    # an empty label says that nobody is there: no composite of it would be true
-    return in_training and row["alpha_uri"] is not None and row.get("foreground_fraction") != 0
+    return in_training and row["alpha_uri"] is not None and not has_empty_label(row)
 
 
 def _is_scene(row: Row) -> bool:

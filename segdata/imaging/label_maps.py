@@ -72,3 +72,25 @@ def palette_alpha(picture: Pillow.Image) -> NDArray[np.uint8] | None:
         greys: NDArray[np.uint8] = colours[:, 0][indices]
         return greys
     return indices if used.max(initial=0) <= 1 or set(used.tolist()) <= {0, IGNORE} else None
+
+
+def has_several_classes(picture: Pillow.Image) -> bool:
+    """Whether a palette picture with transparency shows several colours, each in a few entries: a label map.
+
+    A cut-out has one colour, or, where it is a photo, many; of a label map transparency says only what is background.
+
+    Args:
+        picture: of mode P, loaded.
+    """
+    if "transparency" not in picture.info:
+        return False
+    used = np.unique(np.asarray(picture))
+    if len(used) > _MOST_CLASSES:
+        return False
+    coloured = np.asarray(picture.convert("RGBA")).reshape(-1, 4)
+    opaque = coloured[coloured[:, 3] >= _OPAQUE, :3]
+    return len(np.unique(opaque, axis=0)) > 1
+
+
+_MOST_CLASSES = 32
+_OPAQUE = 128

@@ -26,6 +26,7 @@ class Named(NamedTuple):
     alpha_channel: int | None
     alpha_index: int | None
     licence: str | None
+    alpha_reading: str | None = None
 
 
 class Known(NamedTuple):
@@ -38,11 +39,12 @@ class Known(NamedTuple):
     hashes: tuple[str | None, str | None]
     alpha_fit: str | None
     pixels: int
+    alpha_orientation: int | None = None
 
 
 KNOWN_COLUMNS = (
     *("sample_id", "status", *Named._fields, *STAMP_COLUMNS),
-    *("image_sha256", "alpha_sha256", "alpha_fit", "width", "height"),
+    *("image_sha256", "alpha_sha256", "alpha_fit", "width", "height", "alpha_orientation"),
 )
 
 
@@ -53,8 +55,17 @@ def known_rows(columns: Mapping[str, list[Any]]) -> dict[str, Known]:
     stamps = zip(*(columns[name] for name in STAMP_COLUMNS), strict=True)
     hashes = zip(columns["image_sha256"], columns["alpha_sha256"], strict=True)
     pixels = ((width or 0) * (height or 0) for width, height in zip(columns["width"], columns["height"], strict=True))
+    turned = columns["alpha_orientation"]
     rows = zip(
-        columns["sample_id"], columns["status"], named, stamps, hashes, columns["alpha_fit"], pixels, strict=True
+        columns["sample_id"],
+        columns["status"],
+        named,
+        stamps,
+        hashes,
+        columns["alpha_fit"],
+        pixels,
+        turned,
+        strict=True,
     )
     return dict(zip(columns["sample_id"], map(make, repeat(Known), rows), strict=True))
 

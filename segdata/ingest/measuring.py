@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from segdata.ingest.measure import Reading, measure
-from segdata.ingest.mended_labels import Answer, MendedLabels
+from segdata.ingest.label_file import Reading
+from segdata.ingest.measure import Answer, Rotated, measure
+from segdata.ingest.mended_labels import MendedLabels
 from segdata.ingest.merging import MergedLabels
 from segdata.ingest.twins import Twins
-from segdata.records import Candidate, Filtered, Reject
+from segdata.records import Candidate, Reject
 from segdata.storage.root import Root
 
 Failed = tuple[Candidate, Reject]
@@ -54,6 +55,8 @@ class Measuring:
             return candidate, merged
         one_mask, (size, mtime_ns) = merged
         measured, answer = self._labels.measure(one_mask, self._reading)
-        if measured.alpha == one_mask.alpha and not isinstance(answer, Reject | Filtered):
+        if isinstance(answer, Rotated):  # to be merged again once its source has decided
+            return candidate, answer._replace(candidate=candidate)
+        if measured.alpha == one_mask.alpha and isinstance(answer, dict):
             answer |= {"alpha_size": size, "alpha_mtime_ns": mtime_ns}
         return measured, answer

@@ -8,13 +8,13 @@ from typing import Any
 from segdata.catalog.mends import Mend, folder_of, hand_over, mends_of
 from segdata.catalog.tables import Catalog
 from segdata.ingest.known import Known
-from segdata.ingest.measure import Reading, measure
+from segdata.ingest.label_file import Reading
+from segdata.ingest.measure import Answer, measure
 from segdata.ingest.reading import Found
-from segdata.records import Candidate, Filtered, Reject
+from segdata.records import Candidate
 from segdata.storage.root import Root
 
 Row = dict[str, Any]
-Answer = Row | Reject | Filtered
 
 
 class MendedLabels:
@@ -117,4 +117,5 @@ class MendedLabels:
 
     def _mended(self, candidate: Candidate, mend: Mend) -> Candidate:
         file = f"{self._folder}/{mend.file}"
-        return candidate._replace(alpha=file, alpha_channel=None, alpha_index=None, drawing=None, more_alphas=())
+        plain = candidate._replace(alpha_channel=None, alpha_index=None, drawing=None, more_alphas=())
+        return plain._replace(alpha=file, mended=True)

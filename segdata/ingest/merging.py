@@ -12,7 +12,7 @@ from segdata.catalog.merged_labels import keep_merged, merged_file
 from segdata.catalog.tables import Catalog
 from segdata.imaging.decode import DecodeError, decode_alpha
 from segdata.imaging.encode import encode_png
-from segdata.ingest.measure import Reading
+from segdata.ingest.label_file import Reading
 from segdata.records import MAX_FILE_BYTES, Candidate, Reject, RejectReason
 from segdata.storage.root import LeavesRootError, Root
 
@@ -50,9 +50,11 @@ class MergedLabels:
         merged, sizes, newest = None, 0, 0
         for mask in (candidate.alpha or "", *candidate.more_alphas):
             try:
+                if reading.open_question:
+                    raise DecodeError("implausible_alpha", reading.open_question)
                 data, found = self._read(os.fspath(mask))
                 channel, index = candidate.alpha_channel, candidate.alpha_index
-                alpha = decode_alpha(data, channel, reading.max_pixels, index=index)
+                alpha = decode_alpha(data, channel, reading.max_pixels, index, reading.alpha)
             except DecodeError as error:
                 return Reject(
                     candidate.dataset, candidate.path, error.reason, f"{Path(mask).name}: {error.detail}", None
@@ -65,7 +67,8 @@ class MergedLabels:
         assert merged is not None
         file = self.file_of(candidate)
         keep_merged(Path(file), encode_png(merged))
-        one_mask = candidate._replace(alpha=file, alpha_channel=None, alpha_index=None, more_alphas=())
+        plain = candidate._replace(alpha_channel=None, alpha_index=None, more_alphas=())
+        one_mask = plain._replace(alpha=file, merged=True)
         return one_mask, (sizes, newest)
 
     def _read(self, path: str) -> tuple[bytes, os.stat_result]:

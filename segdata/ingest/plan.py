@@ -14,10 +14,12 @@ from typing import Any
 
 from segdata.catalog.forgotten import NOTHING_FORGOTTEN, Forgotten
 from segdata.ingest.known import Before, Known, Named
-from segdata.ingest.measure import STAMP_COLUMNS, Reading
+from segdata.ingest.label_file import Reading
+from segdata.ingest.measure import STAMP_COLUMNS
 from segdata.ingest.placing import Placement, place
 from segdata.ingest.reading import Found, Reports
 from segdata.ingest.recipe import SourceRecipe
+from segdata.ingest.source_decision import NO_DECISION, SourceDecision
 from segdata.ingest.twins import Twins, by_preference
 from segdata.records import HAS_PERSON, Candidate, Filtered, Reject, Stamps
 
@@ -39,6 +41,7 @@ class Rules:
         forgotten: gives the samples that are left out; asked only about files that the catalog does not know.
         placement: how groups and splits are decided.
         merged_file: where the label lies that is merged from the masks of a candidate.
+        decision: what is decided about its masks.
     """
 
     source: SourceRecipe
@@ -48,6 +51,7 @@ class Rules:
     forgotten: Callable[[], Forgotten] = lambda: NOTHING_FORGOTTEN
     placement: Placement = field(default_factory=Placement)
     merged_file: Callable[[Candidate], str] = lambda _: ""
+    decision: SourceDecision = NO_DECISION
 
     def is_forgotten(self, refused: Reject | Filtered) -> bool:
         """Whether a file that is no candidate belongs to a forgotten sample, so that its name must not be stored."""
@@ -63,7 +67,12 @@ class Rules:
     @cached_property
     def reading(self) -> Reading:
         """How files are read."""
-        return Reading(self.source.alpha_fit, self.source.max_pixels)
+        return self.decision.reading(self.source)
+
+    @cached_property
+    def _alpha_reading(self) -> str | None:
+        # an open question makes all masks be read again, and rejected
+        return "open" if self.reading.open_question else self.reading.alpha.to_text()
 
     def name(self, candidate: Candidate, before: Known | None) -> Named:
         """The columns of a candidate that follow from its name and the recipe.
@@ -86,6 +95,7 @@ class Rules:
             alpha_channel=candidate.alpha_channel,
             alpha_index=candidate.alpha_index,
             licence=self.source.licence or candidate.licence,
+            alpha_reading=None if candidate.alpha is None or candidate.mended else self._alpha_reading,
         )
 
 
@@ -243,8 +253,10 @@ def _sort_out(plan: IngestPlan, candidate: Candidate, before: Before, rules: Rul
 
 def _read_alike(named: Named, known: Known, reading: Reading) -> bool:
     """Whether the recipe would read the files of a sample as they were read."""
-    now = (named.kind, named.alpha_channel, named.alpha_index)
-    then = (known.named.kind, known.named.alpha_channel, known.named.alpha_index)
+    now = (named.kind, named.alpha_channel, named.alpha_index, named.alpha_reading)
+    then = (known.named.kind, known.named.alpha_channel, known.named.alpha_index, known.named.alpha_reading)
+    if known.alpha_orientation is not None and (known.alpha_orientation == 1) != (reading.exif == "apply"):
+        return False
     fits = known.alpha_fit is None or known.alpha_fit == reading.alpha_fit
     return now == then and fits and known.pixels <= reading.max_pixels
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from segdata.errors import SourceError
+from segdata.imaging.alpha_reading import COLOUR_PATTERN
 from segdata.ingest.groups import check_group
 from segdata.ingest.links import Links
-from segdata.records import ANY_CLASS, MAX_PIXELS, AlphaFit, Naming, Split
+from segdata.records import ANY_CLASS, MAX_PIXELS, AlphaFit, ExifRule, Naming, Split
 from segdata.storage.expansion import ExpansionError, expand_path
 
 SplitName = Literal["train", "test", "pool", "none", "lists"]
@@ -39,6 +48,9 @@ class SplitFractions(BaseModel):
         if abs(total - 1) > 1e-6:
             raise ValueError(f"the shares add up to {total:g}; make them add up to 1")
         return self
+
+
+Colour = Annotated[str, StringConstraints(pattern=COLOUR_PATTERN, to_lower=True)]
 
 
 class SourceRecipe(BaseModel):
@@ -74,6 +86,10 @@ class SourceRecipe(BaseModel):
         alpha_channel: folder: the channel of the mask that holds alpha; found out by itself if not given.
         alpha_index: folder: the masks are label maps, and this class is the person; with "all", every class but 0 is.
             255 is ignored.
+        alpha_colour: the masks are colour masks, and this colour is the person, or these are: "#fa3253".
+        alpha_invert: black is the person in the masks, and white is the background.
+        exif: of photos that EXIF turns and whose masks have no EXIF: apply if the masks fit the upright photo, ignore
+            if they fit the pixels as stored; found out by the edges of the photos if not given.
         links: `inside` follows links that stay inside the root or lead into the cache of DVC, git-annex or the Hugging
             Face hub that belongs to it; `follow` follows all links.
         kind: coco, folder, voc: portrait or background; if not given, background of coco, and portrait otherwise. Of
@@ -104,6 +120,9 @@ class SourceRecipe(BaseModel):
     links: Links = "inside"
     alpha_channel: int | None = Field(default=None, ge=0, le=3)
     alpha_index: int | None = Field(default=None, ge=ANY_CLASS, le=254)
+    alpha_colour: tuple[Colour, ...] = ()
+    alpha_invert: bool = False
+    exif: ExifRule | None = None
     kind: Literal["portrait", "background"] = "portrait"
 
     @field_validator("alpha_index", mode="before")
@@ -170,6 +189,17 @@ class SourceRecipe(BaseModel):
         """The naming scheme that the recipe names; None if it names none."""
         parts = (self.image_prefix, self.image_suffix, self.mask_prefix, self.mask_suffix)
         return None if all(part is None for part in parts) else Naming(*(part or "" for part in parts))
+
+    @field_validator("alpha_colour", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_one_meaning(self) -> SourceRecipe:
+        if self.alpha_colour and (self.alpha_index is not None or self.alpha_channel is not None):
+            raise ValueError("alpha_colour says which colours are the person; leave out alpha_index and alpha_channel")
+        return self
 
     @model_validator(mode="after")
     def _has_a_reader(self) -> SourceRecipe:

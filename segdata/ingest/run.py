@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from segdata.catalog.forgetting import concealed, remember
 from segdata.catalog.forgotten import Forgotten, make_pseudonyms, read_forgotten
 from segdata.catalog.renames import carry_over
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
+from segdata.catalog.sources import SourceRow, read_sources
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import collecting_later, map_threads
 from segdata.errors import SourceError
@@ -26,8 +27,9 @@ from segdata.ingest.annotated_labels import AnnotatedLabels
 from segdata.ingest.decisions import KeptDecisions, NamingCounts, report_of
 from segdata.ingest.known import Known, read_before
 from segdata.ingest.links import link_targets
+from segdata.ingest.measure import Answer, Rotated
 from segdata.ingest.measuring import Failed, Measuring
-from segdata.ingest.mended_labels import Answer, MendedLabels
+from segdata.ingest.mended_labels import MendedLabels
 from segdata.ingest.merging import MergedLabels
 from segdata.ingest.plan import IngestPlan, Row, Rules, plan_ingest, refused_row
 from segdata.ingest.published import SetCounts, compare_with_published
@@ -35,6 +37,7 @@ from segdata.ingest.readers import READERS
 from segdata.ingest.reading import Found, Reports
 from segdata.ingest.recipe import SourceRecipe
 from segdata.ingest.renames import Vanished
+from segdata.ingest.source_masks import MaskReport, SourceMasks, with_label_statistics
 from segdata.ingest.twins import Twins
 from segdata.records import Candidate, Filtered, NamingReport, PhotoSet, Progress, Reject, TreeReport
 from segdata.storage.root import Root
@@ -73,6 +76,7 @@ class SourceCounts:
         ignored: leftovers of file systems, such as `@eaDir`, `._*` and `Thumbs.db`; not in `found`.
         other_files: files that are no pictures by their names, by suffix; not in `found`.
         remarks: what a person should know about groups and splits.
+        masks: what is decided about its masks, and how its labels are; None of a source without masks.
     """
 
     found: int
@@ -89,6 +93,7 @@ class SourceCounts:
     ignored: int = 0
     other_files: dict[str, int] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    masks: MaskReport | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,14 @@ class IngestResult:
     def decoded(self) -> int:
         """File pairs that were read."""
         return sum(source.decoded for source in self.sources.values())
+
+    def without_file_names(self) -> IngestResult:
+        """The same for the journal, where no name of a file stays that forgetting would have to find."""
+        sources = {
+            name: counts if counts.masks is None else replace(counts, masks=replace(counts.masks, trimap_files=()))
+            for name, counts in self.sources.items()
+        }
+        return replace(self, sources=sources)
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `ingest --json`."""
@@ -131,13 +144,18 @@ def run(context: RunContext, sources: Sequence[SourceRecipe], options: IngestOpt
     Raises:
         SourceError: A root is missing or has another layout; sources before it are in the catalog.
     """
+    options = options or IngestOptions()
+    recorded = {} if options.verify else read_sources(context.catalog)
     found = {}
     reasons: Counter[str] = Counter()
     for source in sources:
         with collecting_later():
-            ingest = _Ingest(context, source, options or IngestOptions())
+            ingest = _Ingest(context, source, options, recorded.get(source.name))
         found[source.name] = ingest.run()
         reasons.update(row["reason"] for row in ingest.rejects.values())
+    if not context.dry_run:
+        reports = with_label_statistics({name: counts.masks for name, counts in found.items()}, context.catalog)
+        found = {name: replace(counts, masks=reports[name]) for name, counts in found.items()}
     return IngestResult(found, dict(reasons))
 
 
@@ -164,12 +182,17 @@ class _Ingest:
         context: of the run.
         source: its section of the recipe.
         options: of the call.
+        recorded: what an earlier ingest decided about its masks.
 
     Attributes:
         rejects, filtered: rows by path, as they are to be in the end.
     """
 
-    def __init__(self, context: RunContext, source: SourceRecipe, options: IngestOptions) -> None:
+    _rules: Rules
+
+    def __init__(
+        self, context: RunContext, source: SourceRecipe, options: IngestOptions, recorded: SourceRow | None
+    ) -> None:
         self._context = context
         self._kept = KeptDecisions(context.catalog, source, context.run_id)
         self._source = source = self._kept.source
@@ -179,6 +202,7 @@ class _Ingest:
         self._files = Root(self._root, link_targets(self._root, source.links))
         self._labels = MendedLabels(context.catalog, self._before.samples, self._files)
         self._merged = MergedLabels(context.catalog, self._files)
+        self._masks = SourceMasks(context, source, self._files, recorded)
         self._rules = Rules(
             source,
             _namer(context),
@@ -205,6 +229,9 @@ class _Ingest:
         candidates = self._annotated.put_in(_candidates_of(source, self._root))
         found = _limited(self._labels.put_in(candidates), context.limit)
         with collecting_later():
+            decision, found = self._masks.decide(found)
+            verify = self._rules.verify or self._masks.asks_anew
+            self._rules = replace(self._rules, decision=decision, verify=verify)
             plan = plan_ingest(found, self._before, self._rules)
         self.rejects, self.filtered = dict(plan.rejects), dict(plan.filtered)
         if context.dry_run:
@@ -213,6 +240,7 @@ class _Ingest:
         else:
             if plan.to_read:
                 self._read(plan)
+            self._masks.record()
             self._write_refused("rejects", self.rejects, self._before.rejects)
             self._write_refused("filtered", self.filtered, self._before.filtered)
             self._update(plan)
@@ -248,25 +276,46 @@ class _Ingest:
             ignored=0 if tree is None else tree.ignored,
             other_files={} if tree is None else tree.other_files,
             remarks=tuple(plan.remarks),
+            masks=self._masks.report(),
         )
 
     def _read(self, plan: IngestPlan) -> None:
-        """Measure what has to be read, and commit it, a shard at a time."""
-        context = self._context
-        measuring = Measuring(self._labels, self._merged, self._files, self._rules.reading)
+        """Measure what has to be read, and commit it."""
         vanished = Vanished(self._before.samples, plan.gone, plan.unchanged)
-        together = (plan.to_read[first : first + _TOGETHER] for first in range(0, len(plan.to_read), _TOGETHER))
+        rotated = self._read_all(plan.to_read, plan.twins, vanished)
+        if not rotated:
+            return
+        # the photos that EXIF turns decide together whether their masks are turned with them
+        decision = self._masks.decide_turn(rotated, self._rules.reading)
+        self._rules = replace(self._rules, decision=decision)
+        if decision.exif is None:
+            for one in rotated:
+                self._settle_twins(plan.twins.get(one.candidate.sample_id), [], one.reject)
+                self._refuse(one.candidate, one.reject)
+        else:
+            self._read_all([one.candidate for one in rotated], plan.twins, vanished)
+
+    def _read_all(
+        self, candidates: Sequence[Candidate], twins: Mapping[str, Twins], vanished: Vanished
+    ) -> list[Rotated]:
+        """Measure and commit, a shard at a time, and return those whose source has to decide first."""
+        context, rotated = self._context, list[Rotated]()
+        measuring = Measuring(self._labels, self._merged, self._files, self._rules.reading)
+        together = (candidates[first : first + _TOGETHER] for first in range(0, len(candidates), _TOGETHER))
         measured = map_threads(
-            lambda some: [measuring.measure(one, plan.twins.get(one.sample_id)) for one in some],
+            lambda some: [measuring.measure(one, twins.get(one.sample_id)) for one in some],
             together,
             context.workers,
             _LOOK_AHEAD,
         )
-        counted = self._watched(chain.from_iterable(measured), len(plan.to_read))
+        counted = self._watched(chain.from_iterable(measured), len(candidates))
         while shard := list(islice(counted, _SHARD)):
             rows, old, thumbnails, back = [], {}, {}, []
             for candidate, answer, failed in shard:
-                self._settle_twins(plan.twins.get(candidate.sample_id), failed, answer)
+                if isinstance(answer, Rotated):
+                    rotated.append(answer)
+                    continue
+                self._settle_twins(twins.get(candidate.sample_id), failed, answer)
                 if isinstance(answer, Reject | Filtered):
                     self._refuse(candidate, answer)
                     continue
@@ -284,8 +333,9 @@ class _Ingest:
             kept = {row["image_sha256"] for row in rows}
             self._appearances.add({name: thumbnails[name] for name in kept})
             self._commit(rows, old)
+        return rotated
 
-    def _settle_twins(self, twins: Twins | None, failed: list[Failed], answer: Answer) -> None:
+    def _settle_twins(self, twins: Twins | None, failed: Sequence[Failed], answer: Answer) -> None:
         """Count the photos of a name that are not the sample; each is a reject if none of them decodes."""
         if twins is None:
             return

@@ -11,7 +11,7 @@ from segdata.compiled import lazily_compiled
 from segdata.metrics.bits import PackedMask, components, empty_frame
 from segdata.metrics.holes import SMALLEST_FRACTION, closing_radius_px, holes_of_packed
 from segdata.metrics.labels_loops import SURVEY, survey_loop
-from segdata.records import AlphaKind
+from segdata.records import LABEL_CUT, AlphaKind
 
 _SOFT_FROM = 0.001
 """A matte is soft if this share of its pixels is neither nearly 0 nor nearly 255. A hard mask kept as JPEG rings by a
@@ -46,6 +46,18 @@ def measure_label(alpha: NDArray[np.uint8]) -> dict[str, Any]:
         # parts of the area from which a hole counts: no specks
         "component_count": int(np.count_nonzero(areas >= SMALLEST_FRACTION * alpha.size)),
     }
+
+
+def frame_fraction(alpha: NDArray[np.uint8]) -> float:
+    """How much of the top edge and of the upper halves of both sides is person: little, unless a label is inverted.
+
+    >>> frame_fraction(np.array([[0, 0, 0], [0, 255, 0]], np.uint8))
+    0.0
+    """
+    half = (alpha.shape[0] + 1) // 2
+    edges = (alpha[0], alpha[:half, 0], alpha[:half, -1])
+    inside = sum(int(np.count_nonzero(edge >= LABEL_CUT)) for edge in edges)
+    return inside / max(1, sum(edge.size for edge in edges))
 
 
 def _surveyed(alpha: NDArray[np.uint8]) -> tuple[PackedMask, int, int]:

@@ -24,22 +24,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from segdata.imaging.arrays import Alpha, Image, Mask, Probability
+from segdata.imaging.outline_edges import LONG_SIDE_PX, Plane, edges_across, gradient_of, mean_over, outline_of
 from segdata.records import LABEL_CUT
 
-LONG_SIDE_PX = 256
 _PART_PX = 3  # outlines nearer than this are the same one
-_FEWEST_PX = 12  # of an outline, to say anything about it
-_SMOOTH_PX = 2.0  # of a mask, to know which way its outline runs
-_STRONG_QUANTILE = 0.95
-_LEAST_STRONG = 20.0  # of the Sobel derivative, 8 times the step a pixel: below it is noise
 _COMPACT_FRACTION = 0.02  # of the longer side: thinner disagreement is an outline
 _EMPTY_FRACTION, _SEEN_FRACTION = 0.002, 0.03
 _INVERTED_IOU = 0.6
-
-_Plane = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -100,10 +93,10 @@ def weigh(
     wrong = label != prediction
     person = _count(label | prediction) or 1
     compact = _compact(wrong)
-    gradient = _gradient(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-    ours, theirs = _outline(label), _outline(prediction)
-    our_edges, their_edges = _edges_across(gradient, label), _edges_across(gradient, prediction)
-    ours_on, theirs_on = _mean_over(our_edges, ours), _mean_over(their_edges, theirs)
+    gradient = gradient_of(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    ours, theirs = outline_of(label), outline_of(prediction)
+    our_edges, their_edges = edges_across(gradient, label), edges_across(gradient, prediction)
+    ours_on, theirs_on = mean_over(our_edges, ours), mean_over(their_edges, theirs)
     known = ours_on is not None and theirs_on is not None
     return Evidence(
         size=_count(wrong & sure) / person,
@@ -134,45 +127,7 @@ def _compact(disagreement: Mask) -> Mask:
     return opened.astype(np.bool_)
 
 
-def _gradient(image: Image) -> tuple[_Plane, _Plane]:
-    """The image's derivatives to the right and downwards, each pixel's in the channel where it is steepest, in units
-    of a strong edge."""
-    soft = cv2.GaussianBlur(image, (0, 0), 1.0).astype(np.float32)
-    across, down = cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1)
-    steepness = across**2 + down**2
-    channel = steepness.argmax(axis=2)[..., None]
-    steepest = np.sqrt(np.take_along_axis(steepness, channel, axis=2))
-    unit = max(_LEAST_STRONG, float(np.quantile(steepest, _STRONG_QUANTILE)))
-    right = np.asarray(np.take_along_axis(across, channel, axis=2)[..., 0] / unit, np.float32)
-    below = np.asarray(np.take_along_axis(down, channel, axis=2)[..., 0] / unit, np.float32)
-    return right, below
-
-
-def _edges_across(gradient: tuple[_Plane, _Plane], mask: Mask) -> _Plane:
-    """The strength in [0, 1] of the image's edges that run along with the mask's outline, the largest within a pixel.
-
-    The direction is that of the smoothed mask's slope, and means nothing far from the outline.
-    """
-    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), _SMOOTH_PX)
-    across, down = cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1)
-    slope = np.sqrt(across**2 + down**2) + 1e-6
-    strength = np.abs(gradient[0] * across + gradient[1] * down) / slope
-    widest: _Plane = np.minimum(1, cv2.dilate(strength, np.ones((3, 3), np.uint8)))
-    return widest
-
-
-def _outline(mask: Mask) -> Mask:
-    """A mask's own pixels beside its background; the frame is no outline."""
-    inside: Alpha = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8))
-    outline: Mask = np.logical_and(mask, inside == 0)
-    return outline
-
-
-def _mean_over(strength: _Plane, outline: Mask) -> float | None:
-    return float(strength[outline].mean()) if _count(outline) >= _FEWEST_PX else None
-
-
-def _longest_cut(label: Mask, prediction_outline: Mask, strength: _Plane) -> float:
+def _longest_cut(label: Mask, prediction_outline: Mask, strength: Plane) -> float:
     """The length in pixels of the longest level or upright piece of the label's outline away from the prediction's,
     less where edges of the image follow it: times one minus their mean strength."""
     near = np.ones((2 * _PART_PX + 1, 2 * _PART_PX + 1), np.uint8)

@@ -47,8 +47,9 @@ def ingest_mended(session: Session, folder: Path) -> Record:
         names = [] if session.dry_run else list(mended.samples)
         result = run_ingest(record.context, choose_sources(session.recipe, names, None) if names else [])
         record.result = {**result.to_json(), "mended": mended.to_json()}
+        record.journalled = {**record.result, **result.without_file_names().to_json()}
         if not session.dry_run:
-            record.result["test"] = pin_test_anew(record.context, session.recipe)
+            record.result["test"] = record.journalled["test"] = pin_test_anew(record.context, session.recipe)
     return record
 
 
@@ -74,8 +75,11 @@ def ingest(session: Session, names: Sequence[str] = (), root: str | None = None,
     with session.record("ingest") as record:
         result = run_ingest(record.context, sources, IngestOptions(verify=verify))
         record.result = result.to_json()
+        record.journalled = result.without_file_names().to_json()
         if not session.dry_run and (test := pin_test_anew(record.context, session.recipe)):
-            record.result["test"] = test  # a command that took mended labels in was killed before it measured on them
+            record.result["test"] = record.journalled["test"] = (
+                test  # a command that took mended labels in was killed before it measured on them
+            )
     return record
 
 

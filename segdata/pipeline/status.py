@@ -8,6 +8,7 @@ from typing import Any
 
 from segdata.catalog.models import all_models
 from segdata.catalog.runs import is_going_on
+from segdata.catalog.sources import mask_states
 from segdata.catalog.tables import Catalog
 from segdata.pipeline.gaps import find_gaps
 from segdata.pipeline.session import Session
@@ -52,6 +53,7 @@ def status(session: Session) -> dict[str, Any]:
         "workspace": str(session.workspace.root),
         "recipe": session.recipe_name,
         "samples": catalog.query(_COUNTS).to_pylist(),
+        "masks": [state.to_json() for state in mask_states(catalog)],
         "rejects": catalog.query(_REJECTS).to_pylist(),
         "models": models,
         "unfinished_trainings": unfinished(session),

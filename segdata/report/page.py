@@ -91,6 +91,7 @@ class PageFacts:
         change: what the selection has that the one before it had not; None without one before it.
         gains: the newest version's parent, itself, and what it gained on test; None for a first version.
         rejects: rows of `rejects`, as many as are listed.
+        masks: what the mask values of each dataset mean, and which labels a person should look at, in words.
     """
 
     title: str
@@ -111,6 +112,7 @@ class PageFacts:
     change: Change | None = None
     gains: tuple[str, str, tuple[Gain, ...]] | None = None
     rejects: Sequence[Row] = ()
+    masks: Sequence[tuple[str, Sequence[str]]] = ()
 
 
 def render(facts: PageFacts) -> str:

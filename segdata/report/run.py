@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segdata.catalog.sources import mask_states
 from segdata.records import Progress
 from segdata.report import plan, proofs, rounds, summaries, versions, vetoes
 from segdata.report.judged import Judged, judged
@@ -155,6 +156,7 @@ def _facts(context: RunContext, recipe: ReportRecipe) -> PageFacts:
         change=rounds.last_change(tables.selections, tables.runs, selection.name if selection else None, trained),
         gains=rounds.last_gains(known),
         rejects=sorted(tables.rejects, key=lambda row: (row["dataset"], row["reason"], row["path"]))[: recipe.rejects],
+        masks=[(state.dataset, state.lines(with_files=False)) for state in mask_states(context.catalog)],
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from segdata.catalog.label_statistics import has_empty_label
 from segdata.catalog.layers import LayerCache
 from segdata.catalog.pixels import read_alpha_of, read_image_of, read_pair
 from segdata.catalog.workspace import Workspace
@@ -74,8 +75,11 @@ class OnlineFusion:
     _framings: dict[str, Framing] = field(default_factory=dict)
 
     def draw(self, row: Row, rng: np.random.Generator) -> Drawn | None:
-        """Whether this fetch is fused, with whom, before which background, and how; only portraits ever are."""
-        if row["kind"] != "portrait" or rng.random() >= self.ratio:
+        """Whether this fetch is fused, with whom, before which background, and how.
+
+        Only portraits are fused, and none whose label is empty.
+        """
+        if row["kind"] != "portrait" or has_empty_label(row) or rng.random() >= self.ratio:
             return None
         background = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
         seed = int(rng.integers(2**31))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
+from segdata.catalog.label_statistics import has_empty_label
 from segdata.catalog.layers import LayerCache
 from segdata.catalog.training_sets import SAMPLE_FILES
 from segdata.catalog.workspace import RunContext
@@ -141,7 +143,7 @@ def _parts(context: RunContext, recipe: TrainRecipe, job: TrainingJob, spec: Mod
             settings=job.fusion,
             ratio=job.fusion_ratio,
             backgrounds=backgrounds,
-            companions=[row for row in rows if row["kind"] == "portrait" and row["split"] == "train"],
+            companions=[row for row in rows if _may_stand_beside(row)],
             people=job.fusion_people,
             cache=cache,
             input_hw=input_hw if at_network else None,
@@ -222,3 +224,7 @@ def card_facts(recipe: TrainRecipe, job: TrainingJob, spec: ModelSpec, course: C
 def training_hashes(training: pa.Table) -> pa.Table:
     """What training.parquet and backgrounds.parquet hold: the exact samples and their bytes' hashes, sorted by id."""
     return training.select(["sample_id", "image_sha256", "alpha_sha256"]).sort_by("sample_id")
+
+
+def _may_stand_beside(row: Mapping[str, Any]) -> bool:
+    return row["kind"] == "portrait" and row["split"] == "train" and not has_empty_label(row)

@@ -49,3 +49,11 @@ def test_an_alpha_that_fits_is_the_same_array() -> None:
 def test_one_that_lies_on_its_side_is_told_to_be() -> None:
     with pytest.raises(DecodeError, match="it lies on its side; is one of them turned by EXIF"):
         fit_alpha(np.zeros((30, 40), np.uint8), (40, 30), "resize")
+
+
+def test_a_mask_that_differs_by_a_few_pixels_is_of_the_same_aspect_and_one_that_differs_by_more_is_not() -> None:
+    assert same_aspect((784, 600), (800, 600))
+    assert not same_aspect((783, 600), (800, 600))
+    with pytest.raises(DecodeError, match='of nearly the same aspect: alpha_fit = "resize" would take it'):
+        fit_alpha(np.zeros((798, 600), np.uint8), (800, 600), "reject")
+    assert fit_alpha(np.zeros((798, 600), np.uint8), (800, 600), "resize").shape == (800, 600)

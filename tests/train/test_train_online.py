@@ -63,6 +63,13 @@ def test_the_share_of_fused_fetches_is_the_ratio(studio: Callable[..., Any]) -> 
     assert online.draw({**row, "kind": "composite"}, np.random.default_rng(0)) is None
 
 
+def test_a_portrait_whose_label_is_empty_is_never_fused(studio: Callable[..., Any]) -> None:
+    made = studio()
+    online = online_of(made, 1.0, (48, 48))
+    assert online.draw(made.portrait(0), np.random.default_rng(0)) is not None
+    assert online.draw({**made.portrait(0), "foreground_fraction": 0.0}, np.random.default_rng(0)) is None
+
+
 def test_the_person_stays_and_the_background_changes(studio: Callable[..., Any]) -> None:
     made = studio()
     rows = made.portraits(range(2), weight=1.0).to_pylist()
