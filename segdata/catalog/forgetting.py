@@ -25,6 +25,7 @@ from segdata.catalog.mentions import FREE_TEXT, Mentions
 from segdata.catalog.merged_labels import drop_merged
 from segdata.catalog.purging import quoted, quoted_in
 from segdata.catalog.queries import remove_left_folders
+from segdata.catalog.repairs import drop_exported
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.upkeep import UNFINISHED_NAME, unfinished_files
 from segdata.catalog.workspace import Workspace
@@ -156,10 +157,12 @@ def erase(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id: 
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
     shutil.rmtree(catalog.files / "foregrounds", ignore_errors=True)
-    drop_mends(catalog, traces.ids, _hashes(traces.rows), _holders(workspace, traces.rows, traces.ids))
+    held = _holders(workspace, traces.rows, traces.ids)
+    drop_mends(catalog, traces.ids, _hashes(traces.rows), held)
     drop_unlisted_mends(catalog)
     drop_labels(catalog, traces.ids)
     drop_merged(catalog, traces.ids)
+    drop_exported(catalog, traces.ids, _hashes(traces.rows), held)
     leaks_file(catalog).unlink(missing_ok=True)
     for folder in ("overlays", "pictures"):  # of a review: made again by the next one, which leaves these samples out
         shutil.rmtree(workspace.root / "review" / folder, ignore_errors=True)
@@ -234,7 +237,7 @@ def _all_hashes(workspace: Workspace, rows: Sequence[Row], ids: set[str], mended
     for name, mend in mends_of(catalog).items():
         if name in mended:
             hashes |= {mend.replaces, mend.measured, mend.source}
-            hashes |= {Path(file).stem for file in (mend.file, *mend.earlier)}
+            hashes |= {Path(file).stem for file in mend.files}
     hashes.discard(None)
     shared = f"status = 'present' AND ({quoted_in('image_sha256', hashes)} OR {quoted_in('alpha_sha256', hashes)})"
     others = catalog.read("samples", ["sample_id", "image_sha256", "alpha_sha256"], shared).to_pylist()

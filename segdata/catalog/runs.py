@@ -47,7 +47,7 @@ def new_run_id(command: str, now: datetime | None = None) -> str:
     '20260301-120005-mine'
     """
     moment = now or datetime.now(UTC)
-    return f"{moment:%Y%m%d-%H%M%S}-{command}-{secrets.token_hex(2)}"
+    return f"{moment:%Y%m%d-%H%M%S}-{command.replace(' ', '-')}-{secrets.token_hex(2)}"
 
 
 def begin(catalog: Catalog, run_id: str, command: str, recipe: Mapping[str, Any], seed: int) -> OpenRun:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from segdata.cli.execute import Outcome
+from segdata.cli.execute import Outcome, execute
 from segdata.cli.options import AsOfOption, Common
 from segdata.cli.printing import print_json, say
 from segdata.shell import shell_word
@@ -77,20 +78,23 @@ def repair(
 ) -> None:
     """Write samples with wrong labels for repair: those judged label error, or a selection, or what --where chooses.
 
-    A folder holds photographs and grey masks; coco an annotations.json with RLE, since polygons can't hold holes; cvat
-    the XML of CVAT for images 1.1. When they are mended: segdata ingest --mended DIR
+    A folder holds photos and grey masks; coco an annotations/instances_default.json with RLE, since polygons can't have
+    holes; cvat the XML of CVAT for images 1.1. When they are corrected: segdata ingest --mended DIR
     """
-    with Outcome(common.json, "export repair"):
-        from segdata.export.repair import run as run_repair
+    from segdata.pipeline.repairing import export_repair
 
-        result = run_repair(common.open().context("export"), out.absolute(), format_, selection, where)
-    if common.json:
-        print_json({"command": "export repair", "status": "done", **result.to_json()})
-        return
-    back = f"segdata ingest --mended {shell_word(str(out))}"
-    say(f"{out}: {result.samples} samples as {result.format}. When they are mended: {back}")
-    for name, reason in result.failed:
-        say(f"  {name}: {reason}")
+    def show(result: Mapping[str, Any]) -> None:
+        back = f"segdata ingest --mended {shell_word(str(out))}"
+        say(f"{out}: {result['samples']} samples as {result['format']}. When they are mended: {back}")
+        for failure in result["failed"]:
+            say(f"  {failure['sample_id']}: {failure['reason']}")
+
+    execute(
+        common,
+        "export repair",
+        lambda session: export_repair(session, out.absolute(), format_, selection, where),
+        show,
+    )
 
 
 def _context(common: Common, as_of: str | None) -> RunContext:

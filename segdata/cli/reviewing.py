@@ -80,5 +80,9 @@ def show_review(result: Mapping[str, Any]) -> None:
         say(f"{len(result['unknown_samples'])} are of samples that the catalog does not have, and were left out:")
         for name in result["unknown_samples"][:10]:
             say(f"  {name}")
+    if result["refused"]:
+        say(f"{len(result['refused'])} rows of the file can't be used, and were left out:")
+        for one in result["refused"][:10]:
+            say(f"  {one['reason']}")
     if "label_error" in result["verdicts"]:
         say("Wrong labels can be repaired: segdata export repair --help")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from segdata.cli.execute import execute
+from segdata.cli.mending import show_mending
 from segdata.cli.options import AsOfOption, Common
 from segdata.cli.printing import say, say_histogram, say_table
 from segdata.cli.showing import say_moment, show_ablation, show_files, show_masks, show_run, show_sets, show_trained
@@ -29,9 +30,21 @@ def ingest(
     names: Annotated[list[str] | None, typer.Argument(help="Sources of the recipe; all by default.")] = None,
     root: Annotated[str | None, typer.Option(help="Another root for the one source named.")] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Read every file again.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 3 if anything was rejected.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 3 if anything was rejected, skipped or held back.")
+    ] = False,
     mended: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Take in labels mended in what segdata export repair wrote.")
+        Path | None,
+        typer.Option(metavar="PATH", help="Take in corrected labels: the folder, ZIP or file that a tool exported."),
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option("--of", metavar="RUN", help="The run of segdata export repair that they belong to.")
+    ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Take corrected labels too that are very different from the old ones.")
+    ] = False,
+    undo: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Restore the labels that a run with --mended replaced.")
     ] = None,
 ) -> None:
     """Bring the catalog up to date with the sources: portraits, their alphas, backgrounds.
@@ -39,11 +52,17 @@ def ingest(
     Files that have not changed are not read again. Nothing in a source is ever written. What can't become a sample is
     a row of the table `rejects`, with its reason.
     """
+    from segdata.cli import mending
     from segdata.pipeline import commands
 
+    options = mending.MendingOptions(mended, of, trust, strict, undo)
+    mending.check_options(options, bool(names or root or verify))
+
     def work(session: Any) -> Any:
+        if undo is not None:
+            return commands.undo_mended(session, undo)
         if mended is not None:
-            return commands.ingest_mended(session, mended)
+            return mending.take_in(session, mended, options, common.json)
         record = commands.ingest(session, names or (), root, verify)
         rejects = record.result["rejects"]
         if strict and rejects:
@@ -58,8 +77,7 @@ def ingest(
 
 def show_ingest(result: Mapping[str, Any]) -> None:
     """A table of the sources, and what was rejected or left out, by reason."""
-    if "mended" in result:
-        _show_mended(result)
+    show_mending(result)
     sources = result["sources"]
     if not sources:
         return
@@ -81,15 +99,6 @@ def show_ingest(result: Mapping[str, Any]) -> None:
     if result["rejects"]:
         say("  rejected: " + ", ".join(f"{count} {why}" for why, count in sorted(result["rejects"].items())))
         say('  which: segdata query "SELECT dataset, path, reason, detail FROM rejects"')
-
-
-def _show_mended(result: Mapping[str, Any]) -> None:
-    mended = result["mended"]
-    say(f"{len(mended['changed'])} labels mended, {mended['same']} as they were, {len(mended['skipped'])} left alone:")
-    for one in mended["skipped"]:
-        say(f"  {one['sample_id']}: {one['reason']}")
-    for row in result.get("test", ()):
-        say(f"  {row['name']}: {row['before']:.4f} on the test labels before, {row['after']:.4f} on the mended ones")
 
 
 def fuse(

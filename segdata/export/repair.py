@@ -1,34 +1,36 @@
 """Write samples whose labels are wrong to a folder that other programs open, so that somebody can mend them.
 
-<out>/images/<sample_id>.<suffix>     the photographs, as they are
-<out>/masks/<sample_id>.png           the labels, grey, 255 is person: mend these, or
-<out>/annotations.json                COCO with RLE, since polygons can't hold holes; or
+<out>/images/<sample_id>-<id>.<suffix>  the photos, as they are
+<out>/masks/<sample_id>-<id>.png      the labels, grey, 255 is person: mend these, or
+<out>/annotations/instances_default.json   COCO with RLE, since polygons can't have holes; or
 <out>/annotations.xml                 CVAT for images 1.1, with its own RLE masks
-<out>/segdata.json                    which sample each file is, and the hashes of what was wrong
+<out>/segdata.json                    which sample each file is, for people: the catalog has its own record
 
-`segdata ingest --mended <out>` takes the mended labels in.
+`segdata ingest --mended <out>` takes the mended labels in, from this folder or from what a tool made of it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from segdata.catalog.pixels import read_unchanged_alpha, read_unchanged_image
 from segdata.catalog.purging import quoted_in
+from segdata.catalog.repairs import ExportedSample, RepairExport, record_export
 from segdata.catalog.verdicts import of_reviewers
 from segdata.catalog.workspace import RunContext
 from segdata.errors import DataError, TooFewSamplesError, UsageError
-from segdata.imaging.arrays import Mask
+from segdata.export.repair_lists import COCO_FILE, CVAT_FILE, ExportedLabel, encode_coco, encode_cvat
+from segdata.imaging.encode import encode_png
 from segdata.imaging.formats import IMAGE_SUFFIXES
 from segdata.records import LABEL_CUT, REPAIR_FORMAT, REPAIR_MANIFEST, Progress
-from segdata.storage.files import checked_target
+from segdata.storage.files import atomic_write, checked_target
 
 Row = dict[str, Any]
 RepairFormat = Literal["folder", "coco", "cvat"]
@@ -80,7 +82,7 @@ def run(context: RunContext, out: Path, file_format: str, selection: str | None,
             "export repair: nothing to repair: no sample is judged label_error; name a --selection, or say --where"
         )
     written, failed = [], []
-    for name in ("images", "masks"):
+    for name in ("images", "masks", "annotations"):
         checked_target(out, f"{name}/any")
     if not context.dry_run:
         for count, row in enumerate(rows, 1):
@@ -89,43 +91,10 @@ def run(context: RunContext, out: Path, file_format: str, selection: str | None,
             except DataError as error:
                 failed.append((str(row["sample_id"]), str(error)))
             context.progress(Progress("export", "repair", count, len(rows), "samples"))
-        _write_lists(out, file_format, written)
+        _write_lists(context, out, file_format, written)
     samples = len(rows) if context.dry_run else len(written)
     uri = context.workspace.uri_of(out)
     return RepairResult(uri, _known(file_format), samples, tuple(failed))
-
-
-def encode_rle(mask: Mask) -> dict[str, Any]:
-    """COCO's run-length encoding, compressed, as JSON has it.
-
-    Args:
-        mask: (H, W) bool.
-    """
-    from pycocotools import mask as coco
-
-    found = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
-    return {"size": [int(side) for side in found["size"]], "counts": found["counts"].decode("ascii")}
-
-
-def cvat_rle(mask: Mask) -> dict[str, str]:
-    """CVAT's mask: the box around it, and runs of it row by row, beginning with background.
-
-    Args:
-        mask: (H, W) bool, not empty.
-
-    >>> cvat_rle(np.array([[False, True, True], [False, True, False]]))
-    {'rle': '0, 3, 1', 'left': '1', 'top': '0', 'width': '2', 'height': '2'}
-    """
-    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
-    top, left = int(rows[0]), int(columns[0])
-    box = mask[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
-    flat = box.ravel().astype(np.int8)
-    changes = np.flatnonzero(np.diff(flat)) + 1
-    runs = np.diff([0, *changes.tolist(), flat.size]).tolist()
-    if flat[0]:
-        runs.insert(0, 0)
-    told = {"left": left, "top": top, "width": box.shape[1], "height": box.shape[0]}
-    return {"rle": ", ".join(str(run) for run in runs), **{name: str(value) for name, value in told.items()}}
 
 
 def _choose(context: RunContext, selection: str | None, where: str | None) -> list[Row]:
@@ -147,91 +116,57 @@ def _choose(context: RunContext, selection: str | None, where: str | None) -> li
     return [row for row, key in zip(samples, keys, strict=True) if last.get(key) == "label_error"]
 
 
-def _write_sample(context: RunContext, row: Row, out: Path, file_format: str) -> tuple[Row, Mask]:
-    """The photograph, and in a folder the mask; the sample's line of the manifest, and its mask.
+def _write_sample(context: RunContext, row: Row, out: Path, file_format: str) -> tuple[Row, ExportedLabel]:
+    """The photo, and in a folder the mask; the sample's line of the manifest, and its label.
 
     The folder goes to other people: nothing is copied but what was ingested and is a picture.
     """
-    from segdata.imaging.encode import encode_png
-    from segdata.storage.files import atomic_write
-
     data, kind = read_unchanged_image(context.workspace, row)
     alpha = read_unchanged_alpha(context.workspace, row)
     name, suffix = file_name_of(row["sample_id"]), Path(row["image_uri"]).suffix.lower()
-    image = f"images/{name}{suffix if suffix in IMAGE_SUFFIXES else f'.{kind.lower()}'}"
-    atomic_write(checked_target(out, image), data)
+    photo = f"{name}{suffix if suffix in IMAGE_SUFFIXES else f'.{kind.lower()}'}"
+    atomic_write(checked_target(out, f"images/{photo}"), data)
     line = {
         "sample_id": row["sample_id"],
-        "image": image,
+        "image": f"images/{photo}",
         **{key: row[key] for key in ("image_sha256", "alpha_sha256", "width", "height")},
     }
     if file_format == "folder":
         line["mask"] = f"masks/{name}.png"
         atomic_write(checked_target(out, line["mask"]), encode_png(alpha))
-    return line, alpha >= LABEL_CUT
+    return line, ExportedLabel(photo, alpha >= LABEL_CUT)
 
 
-def _write_lists(out: Path, file_format: str, written: Sequence[tuple[Row, Mask]]) -> None:
-    from segdata.storage.files import atomic_write
-
+def _write_lists(
+    context: RunContext, out: Path, file_format: str, written: Sequence[tuple[Row, ExportedLabel]]
+) -> None:
+    """The record first: whatever can be returned is known."""
+    samples = (
+        ExportedSample(*(line[key] for key in ("sample_id", "image", "image_sha256", "alpha_sha256")))
+        for line, _ in written
+    )
+    record_export(context.catalog, RepairExport(context.run_id, file_format, datetime.now(UTC), tuple(samples)))
+    labels = [label for _, label in written]
     if file_format == "coco":
-        atomic_write(out / "annotations.json", json.dumps(_coco(written)).encode())
+        atomic_write(checked_target(out, COCO_FILE), encode_coco(labels))
     if file_format == "cvat":
-        atomic_write(out / "annotations.xml", _cvat(written))
-    manifest = {"format": REPAIR_FORMAT, "as": file_format, "samples": [line for line, _ in written]}
-    atomic_write(out / REPAIR_MANIFEST, json.dumps(manifest, indent=1).encode())
-
-
-def _coco(written: Iterable[tuple[Row, Mask]]) -> dict[str, Any]:
-    images, annotations = [], []
-    for number, (line, mask) in enumerate(written, 1):
-        name = line["image"].removeprefix("images/")
-        images.append({"id": number, "file_name": name, "width": line["width"], "height": line["height"]})
-        rows, columns = np.nonzero(mask)
-        box = (
-            [
-                int(columns.min()),
-                int(rows.min()),
-                int(columns.max() - columns.min() + 1),
-                int(rows.max() - rows.min() + 1),
-            ]
-            if len(rows)
-            else [0, 0, 0, 0]
-        )
-        annotations.append(
-            {
-                "id": number, "image_id": number, "category_id": 1, "iscrowd": 1, "segmentation": encode_rle(mask),
-                "area": len(rows), "bbox": box,
-            }
-        )  # fmt: skip
-    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}
-
-
-def _cvat(written: Iterable[tuple[Row, Mask]]) -> bytes:
-    from xml.etree import ElementTree as Xml
-
-    root = Xml.Element("annotations")
-    Xml.SubElement(root, "version").text = "1.1"
-    for number, (line, mask) in enumerate(written):
-        told = {"id": number, "name": line["image"].removeprefix("images/")}
-        told |= {"width": line["width"], "height": line["height"]}
-        image = Xml.SubElement(root, "image", {key: str(value) for key, value in told.items()})
-        if mask.any():
-            common = {"label": "person", "source": "file", "occluded": "0", "z_order": "0"}
-            Xml.SubElement(image, "mask", common | cvat_rle(mask))
-    return bytes(Xml.tostring(root, encoding="utf-8", xml_declaration=True))
+        atomic_write(checked_target(out, CVAT_FILE), encode_cvat(labels))
+    lines = [line for line, _ in written]
+    manifest = {"format": REPAIR_FORMAT, "as": file_format, "run": context.run_id, "samples": lines}
+    atomic_write(checked_target(out, REPAIR_MANIFEST), json.dumps(manifest, indent=1).encode())
 
 
 def file_name_of(sample_id: str) -> str:
-    """A sample's id as a path that any file system and any program takes, told from others by a digest if changed.
+    """A sample's id as a path that any file system and any program takes, with an id that survives renaming.
+
+    Tools put a prefix before a name, drop its folders or add a hash. The eight digits at its end stay, and no other
+    sample has them.
 
     >>> file_name_of("p/training/00001")
-    'p/training/00001'
+    'p/training/00001-fa5dc7a9'
     """
-    import hashlib
-
     plain = "/".join(re.sub(r"[^A-Za-z0-9_.-]", "_", part).lstrip(".") or "_" for part in sample_id.split("/"))
-    return plain if plain == sample_id else f"{plain}-{hashlib.sha256(sample_id.encode()).hexdigest()[:8]}"
+    return f"{plain}-{hashlib.sha256(sample_id.encode()).hexdigest()[:8]}"
 
 
 def _known(file_format: str) -> RepairFormat:

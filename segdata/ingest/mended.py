@@ -1,137 +1,297 @@
-"""Mended labels come back: read what `segdata export repair` wrote, and keep them."""
+"""Labels come back from annotation tools: find their samples, compare them with the old labels, and keep them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from segdata.catalog.mends import Mend, keep_mends, mends_of
 from segdata.catalog.pixels import read_alpha_of
 from segdata.catalog.purging import quoted_in
+from segdata.catalog.repairs import ExportedSample, RepairExport, exports_of
+from segdata.catalog.verdicts import of_reviewers
 from segdata.catalog.workspace import RunContext
-from segdata.errors import DataError
+from segdata.errors import DataError, UsageError
 from segdata.imaging.arrays import Alpha
 from segdata.imaging.encode import encode_png
-from segdata.ingest.annotations.decoding import MendedFolder
-from segdata.ingest.annotations.manifest import Line
+from segdata.ingest.annotations.answering import Remarks
+from segdata.ingest.annotations.decoding import MendedFolder, NamedLabel
+from segdata.ingest.annotations.manifest import Manifest
+from segdata.ingest.annotations.matching import match_labels
 from segdata.ingest.annotations.shapes import ShapeError
-from segdata.records import LABEL_CUT
+from segdata.ingest.mended_changes import LabelChange, compare_labels, is_held_back, is_same_label, last_verdicts
+from segdata.records import Progress
 from segdata.storage.files import sha256_of
 
 Row = dict[str, Any]
+_STALE = "its photo or label has changed since it was exported; export it again, and annotate that"
+_UNKNOWN = "the catalog has no such sample, or its files are gone; run segdata ingest first"
+_NOTHING = "no annotation of a person came back for it, and its label stays; if nobody is in it, mark it"
+_MARKS = 'tag it no_person (CVAT), set "no_person": true on the image (COCO), or return a black mask'
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something that came back and is not used, or did not come back.
+
+    Attributes:
+        entry: the file, and what in it.
+        reason: why, and what to do about it.
+        sample_id: of the sample, where it is known.
+    """
+
+    entry: str
+    reason: str
+    sample_id: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """A row of `skipped` in `segdata ingest --mended --json`."""
+        return {"entry": self.entry, "reason": f"{self.entry}: {self.reason}", "sample_id": self.sample_id}
 
 
 @dataclass(frozen=True)
 class Mended:
-    """What a folder of mended labels brought.
+    """What the returned labels change.
 
     Attributes:
         samples: sample ids whose labels changed, by dataset.
+        changed: what changes, by sample_id.
+        held_back: labels that are too different from the old ones; `--trust` takes them.
         same: how many are as they were, or came in before.
-        skipped: sample ids that can't be used, with the reason.
+        skipped: what is not used, with the reason.
     """
 
     samples: Mapping[str, tuple[str, ...]]
+    changed: tuple[LabelChange, ...]
+    held_back: tuple[LabelChange, ...]
     same: int
-    skipped: tuple[tuple[str, str], ...]
+    skipped: tuple[Skipped, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The key `mended` of `segdata ingest --json`."""
-        changed = sorted(name for names in self.samples.values() for name in names)
-        skipped = [{"sample_id": name, "reason": reason} for name, reason in self.skipped]
-        return {"changed": changed, "same": self.same, "skipped": skipped}
+        return {
+            "changed": [change.to_json() for change in self.changed],
+            "held_back": [change.to_json() for change in self.held_back],
+            "same": self.same,
+            "skipped": [one.to_json() for one in self.skipped],
+        }
+
+
+@dataclass(frozen=True)
+class MendedOptions:
+    """How labels are taken in.
+
+    Attributes:
+        of: the run of the export that they belong to; None finds it by their names.
+        trust: take labels too that are very different from the old ones.
+        announce: is called with what will change before anything is written.
+    """
+
+    of: str | None = None
+    trust: bool = False
+    announce: Callable[[Mended], None] | None = None
 
 
 @dataclass
-class _Sorted:
-    """The lines of a folder, sorted.
+class _Sorting:
+    """What was found so far.
 
     Attributes:
         mended: PNG of each new label, by sample_id.
+        changed, held_back: what labels change.
         same: how many are as they were.
-        skipped: what can't be used.
+        skipped: what is not used.
+        returned: sample ids of which something came back.
     """
 
     mended: dict[str, bytes] = field(default_factory=dict)
+    changed: list[LabelChange] = field(default_factory=list)
+    held_back: list[LabelChange] = field(default_factory=list)
     same: int = 0
-    skipped: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    returned: set[str] = field(default_factory=set)
 
 
-def take_in_mended(context: RunContext, folder: Path) -> Mended:
-    """Keep the labels that somebody mended; a sample whose photograph or label has changed since is left alone.
+class _Known:
+    """What the catalog says of the samples that came back.
+
+    Attributes:
+        rows: of `samples`, by sample_id.
+        mends: by sample_id.
+        verdicts: the last one on each sample's bytes.
+    """
+
+    def __init__(self, context: RunContext, names: set[str]) -> None:
+        catalog, wanted = context.catalog, quoted_in("sample_id", names)
+        self.rows: dict[str, Row] = {row["sample_id"]: row for row in catalog.read("samples", where=wanted).to_pylist()}
+        self.mends: dict[str, Mend] = mends_of(catalog)
+        self.verdicts = last_verdicts(of_reviewers(catalog.read("verdicts", where=wanted).to_pylist()))
+
+    def is_judged_wrong(self, row: Row) -> bool:
+        """Whether the last verdict on the label as it is calls it a label error."""
+        return self.verdicts.get((row["sample_id"], row["image_sha256"], row["alpha_sha256"])) == "label_error"
+
+
+def take_in_mended(context: RunContext, path: Path, options: MendedOptions | None = None) -> Mended:
+    """Keep the labels that came back; a sample whose photo or label has changed since it was exported is left alone.
 
     Args:
         context: whose catalog; in a dry run nothing is kept.
-        folder: what `segdata export repair` wrote.
+        path: the folder, the ZIP archive or the file that a tool returned.
+        options: how they are taken in.
 
     Raises:
-        SourceError: It is no such folder, or its lists can't be read.
+        SourceError: There are no labels in it, or their list can't be read.
+        UsageError: There is no export of that run.
     """
-    mends = mends_of(context.catalog)
-    with MendedFolder(folder) as labels:
-        wanted = quoted_in("sample_id", {line.sample_id for line in labels.lines})
-        rows = {row["sample_id"]: row for row in context.catalog.read("samples", where=wanted).to_pylist()}
-        result = _Sorted(skipped=list(labels.skipped))
-        for line in labels.lines:
-            _sort_out(context, labels, line, rows.get(line.sample_id), mends.get(line.sample_id), result)
+    asked = options or MendedOptions()
+    with MendedFolder(path) as folder:
+        exports = _exports_for(context, folder.manifest, asked.of)
+        matches = match_labels([label.names for label in folder.labels], exports)
+        samples = [match.sample for match in matches if match.sample is not None]
+        known = _Known(context, {sample.sample_id for sample in samples})
+        result = _Sorting(skipped=[Skipped(entry, reason) for entry, reason in folder.skipped])
+        if folder.manifest is not None and folder.manifest.run is None:
+            result.skipped += (Skipped(entry, reason) for entry, reason in folder.manifest.skipped)
+        for number, (label, match) in enumerate(zip(folder.labels, matches, strict=True), 1):
+            if match.sample is None:
+                result.skipped.append(Skipped(label.entry, match.reason))
+                continue
+            result.returned.add(match.sample.sample_id)
+            _sort(context, (folder, label, match.sample), known, asked.trust, result)
+            context.progress(Progress("ingest", "mended", number, len(matches), "labels"))
+    result.skipped += _not_returned(exports, result.returned)
+    mended = _mended_of(result, known.rows)
+    if asked.announce is not None:
+        asked.announce(mended)
     if result.mended and not context.dry_run:
-        keep_mends(context.catalog, result.mended, {name: _hashes_in(rows[name]) for name in result.mended})
+        before = {name: (known.rows[name]["image_sha256"], known.rows[name]["alpha_sha256"]) for name in result.mended}
+        keep_mends(context.catalog, result.mended, before, context.run_id)
+    return mended
+
+
+def _exports_for(context: RunContext, manifest: Manifest | None, of: str | None) -> list[RepairExport]:
+    """The exports that the labels may belong to, the likeliest first."""
+    exports = exports_of(context.catalog)
+    if of is not None:
+        chosen = [export for export in exports if export.run_id == of]
+        if not chosen:
+            listed = ", ".join(export.run_id for export in exports[:10]) or "none yet"
+            raise UsageError(f"ingest: --of {of}: no such export for repair; there are {listed}")
+        return chosen
+    if manifest is None:
+        return exports
+    named = [export for export in exports if export.run_id == manifest.run]
+    if named or manifest.run is not None:
+        return named + [export for export in exports if export not in named]
+    lines = (ExportedSample(one.sample_id, one.image, one.image_sha256, one.alpha_sha256) for one in manifest.lines)
+    return [*exports, RepairExport("", manifest.format, datetime.now(UTC), tuple(lines))]
+
+
+def _sort(
+    context: RunContext,
+    returned: tuple[MendedFolder, NamedLabel, ExportedSample],
+    known: _Known,
+    trust: bool,
+    result: _Sorting,
+) -> None:
+    """Decode one label, and put it where it belongs in the result."""
+    folder, label, sample = returned
+    name = sample.sample_id
+    row, mend = known.rows.get(name), known.mends.get(name)
+    result.skipped += _unused_shapes(label, name)
+    stale = _unusable(row, sample)
+    came_before = row is not None and _may_have_come(row, sample, mend)
+    if row is None or (stale is not None and not came_before):
+        result.skipped.append(Skipped(label.entry, stale or _UNKNOWN, name))
+        return
+    try:
+        new, remarks = folder.decode(label, (row["height"], row["width"]))
+        old = read_alpha_of(context.workspace, row)
+    except (ShapeError, DataError) as error:
+        result.skipped.append(Skipped(label.entry, stale or f"{error}; correct it there, and export again", name))
+        return
+    result.skipped += (Skipped(label.entry, f"left out: {reason}; remove it", name) for reason in remarks.left_out)
+    data = encode_png(new)
+    if came_before and mend is not None and f"{sha256_of(data)}.png" == mend.file:
+        result.same += 1
+    elif stale is not None:
+        result.skipped.append(Skipped(label.entry, stale, name))
+    elif is_same_label(new, old):
+        result.same += 1
+    elif not new.any() and not remarks.marked_empty:
+        result.skipped.append(Skipped(label.entry, f"{_why_empty(remarks)}: {_MARKS}", name))
+    else:
+        _add_change(name, (old, new, data), trust or known.is_judged_wrong(row), result)
+
+
+def _add_change(name: str, labels: tuple[Alpha, Alpha, bytes], trusted: bool, result: _Sorting) -> None:
+    old, new, data = labels
+    change = compare_labels(name, old, new)
+    if is_held_back(change, trusted):
+        result.held_back.append(change)
+    else:
+        result.changed.append(change)
+        result.mended[name] = data
+
+
+def _why_empty(remarks: Remarks) -> str:
+    covered = "its shapes cover no pixel that is left, and its label stays; if nobody is in it, mark it"
+    return covered if remarks.shapes else _NOTHING
+
+
+def _unused_shapes(label: NamedLabel, name: str) -> list[Skipped]:
+    """The shapes of an entry that are not drawn, by their labels and kinds."""
+    skipped = []
+    if label.other_labels:
+        listed = ", ".join(repr(other) for other in label.other_labels[:10])
+        skipped.append(Skipped(label.entry, f"shapes of {listed} are no person's, and are not used", name))
+    if label.unsupported:
+        listed = ", ".join(label.unsupported[:10])
+        reason = f"shapes of the kind {listed} are not supported; draw a polygon, a mask, an ellipse or a rectangle"
+        skipped.append(Skipped(label.entry, reason, name))
+    return skipped
+
+
+def _not_returned(exports: Sequence[RepairExport], returned: set[str]) -> Iterable[Skipped]:
+    """The samples of the exports that something came back from, of which nothing came back.
+
+    Of several exports with the same samples, the newest is meant.
+    """
+    reported: set[str] = set()
+    for export in exports:
+        names = {sample.sample_id for sample in export.samples}
+        if not names & (returned - reported):
+            continue
+        for sample in export.samples:
+            if sample.sample_id not in returned | reported:
+                reason = "no annotation came back for it, and its label stays"
+                yield Skipped(sample.image, reason, sample.sample_id)
+        reported |= names
+
+
+def _mended_of(result: _Sorting, rows: Mapping[str, Row]) -> Mended:
     by_dataset: dict[str, list[str]] = {}
     for name in sorted(result.mended):
         by_dataset.setdefault(rows[name]["dataset"], []).append(name)
     samples = {dataset: tuple(names) for dataset, names in by_dataset.items()}
-    return Mended(samples, result.same, tuple(result.skipped))
+    changed = tuple(sorted(result.changed, key=lambda change: change.sample_id))
+    held_back = tuple(sorted(result.held_back, key=lambda change: change.sample_id))
+    return Mended(samples, changed, held_back, result.same, tuple(result.skipped))
 
 
-def _sort_out(
-    context: RunContext, labels: MendedFolder, line: Line, row: Row | None, mend: Mend | None, result: _Sorted
-) -> None:
-    """Decode one label, and put it where it belongs in the result."""
-    stale = _unusable(row, line)
-    came_before = row is not None and _may_have_come(row, line, mend)
-    if row is None or (stale is not None and not came_before):
-        result.skipped.append((line.sample_id, stale or "the catalog has no such sample"))
-        return
-    try:
-        label = labels.decode(line, (row["height"], row["width"]))
-        exported = None if stale is not None else _as_exported(context, row, line)
-    except (ShapeError, DataError) as error:
-        result.skipped.append((line.sample_id, stale or str(error)))
-        return
-    data = encode_png(label)
-    if came_before and mend is not None and f"{sha256_of(data)}.png" == mend.file:
-        result.same += 1
-    elif stale is not None:
-        result.skipped.append((line.sample_id, stale))
-    elif exported is not None and np.array_equal(label, exported):
-        result.same += 1
-    else:
-        result.mended[line.sample_id] = data
-
-
-def _hashes_in(row: Row) -> tuple[str | None, str | None]:
-    return row["image_sha256"], row["alpha_sha256"]
-
-
-def _unusable(row: Row | None, line: Line) -> str | None:
+def _unusable(row: Row | None, sample: ExportedSample) -> str | None:
     """Why a label can't be taken in whatever it is; None if it can."""
     if row is None or row["status"] != "present":
-        return "the catalog has no such sample, or its files are gone"
-    if _hashes_in(row) != (line.image_sha256, line.alpha_sha256):
-        return "its photograph or label has changed since it was exported; export it again"
+        return _UNKNOWN
+    if (row["image_sha256"], row["alpha_sha256"]) != (sample.image_sha256, sample.alpha_sha256):
+        return _STALE
     return None
 
 
-def _may_have_come(row: Row, line: Line, mend: Mend | None) -> bool:
+def _may_have_come(row: Row, sample: ExportedSample, mend: Mend | None) -> bool:
     """Whether the catalog's label is a mended one that replaced the exported one: a folder may be taken in twice."""
-    return mend is not None and f"{row['alpha_sha256']}.png" == mend.file and mend.replaces == line.alpha_sha256
-
-
-def _as_exported(context: RunContext, row: Row, line: Line) -> Alpha:
-    """The label as it was given out: soft in a folder, cut in COCO and CVAT."""
-    alpha = read_alpha_of(context.workspace, row)
-    return alpha if line.mask is not None else np.where(alpha >= LABEL_CUT, 255, 0).astype(np.uint8)
+    return mend is not None and mend.alpha == row["alpha_sha256"] and mend.replaces == sample.alpha_sha256

@@ -31,7 +31,9 @@ class MendedLabels:
 
     def __init__(self, catalog: Catalog, samples: Mapping[str, Known], root: Root) -> None:
         self._catalog, self._samples, self._root = catalog, samples, root
-        self._mends = mends_of(catalog)
+        known = mends_of(catalog)
+        self._mends = {name: mend for name, mend in known.items() if mend.file is not None}
+        self._undone = {name: mend for name, mend in known.items() if mend.file is None}
         self._folder = folder_of(catalog)
         self._sources: dict[str, Candidate] = {}  # path -> the candidate with the source's own label
         # of a photograph that was mended again under another name, the longest history is the newest
@@ -110,6 +112,9 @@ class MendedLabels:
             return candidate, answer
         hashes = (answer["image_sha256"], answer["alpha_sha256"])
         before, mend = self._samples.get(candidate.sample_id), self._by_bytes.get(hashes)
+        undone = self._undone.get(candidate.sample_id)
+        if undone is not None and undone.is_of(answer["image_sha256"]):
+            return candidate, answer
         if mend is None or (before is not None and before.status == "present" and before.hashes == hashes):
             return candidate, answer
         mended = self._mended(candidate, mend)

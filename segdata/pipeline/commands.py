@@ -23,34 +23,63 @@ from segdata.storage.expansion import ExpansionError, expand_path
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from segdata.ingest.mended import MendedOptions
     from segdata.mine.run import MineResult
     from segdata.predict.pictures import PictureOptions
 
 
-def ingest_mended(session: Session, folder: Path) -> Record:
+def ingest_mended(session: Session, path: Path, options: MendedOptions | None = None) -> Record:
     """Take mended labels in, and measure all versions anew on the test split if that has some of them.
 
     Args:
         session: the workspace and recipe.
-        folder: what `segdata export repair` wrote, and somebody mended.
+        path: the folder, the ZIP archive or the file that an annotation tool returned.
+        options: how they are taken in.
 
     Raises:
-        SourceError: It is no such folder; or a source of these samples is missing.
-        UsageError: The recipe has no source of that name any more.
+        SourceError: There are no labels in it; or a source of these samples is missing.
+        UsageError: The recipe has no source of that name any more, or there is no such export.
     """
     from segdata.ingest.mended import take_in_mended
+
+    with session.record("ingest") as record:
+        mended = take_in_mended(record.context, path, options)
+        record.result = {"mended": mended.to_json()}
+        _ingest_again(record, session, list(mended.samples))
+    return record
+
+
+def undo_mended(session: Session, run_id: str) -> Record:
+    """Let the labels count again that were there before a run took mended ones in.
+
+    Args:
+        session: the workspace and recipe.
+        run_id: the run of `segdata ingest --mended`.
+
+    Raises:
+        UsageError: That run took no labels in, or the recipe has no source of that name any more.
+    """
+    from segdata.ingest.mended_undo import undo_mended_run
+
+    with session.record("ingest") as record:
+        undone = undo_mended_run(record.context, run_id)
+        record.result = {"undone": undone.to_json()}
+        _ingest_again(record, session, list(undone.datasets))
+    return record
+
+
+def _ingest_again(record: Record, session: Session, names: Sequence[str]) -> None:
+    """Ingest the sources whose labels were changed beside them, and measure versions anew; nothing in a dry run."""
     from segdata.ingest.run import run as run_ingest
     from segdata.pipeline.repinning import pin_test_anew
 
-    with session.record("ingest") as record:
-        mended = take_in_mended(record.context, folder)
-        names = [] if session.dry_run else list(mended.samples)
-        result = run_ingest(record.context, choose_sources(session.recipe, names, None) if names else [])
-        record.result = {**result.to_json(), "mended": mended.to_json()}
-        record.journalled = {**record.result, **result.without_file_names().to_json()}
-        if not session.dry_run:
-            record.result["test"] = record.journalled["test"] = pin_test_anew(record.context, session.recipe)
-    return record
+    result = run_ingest(
+        record.context, choose_sources(session.recipe, names, None) if names and not session.dry_run else []
+    )
+    record.result |= result.to_json()
+    record.journalled = {**record.result, **result.without_file_names().to_json()}
+    if not session.dry_run:
+        record.result["test"] = record.journalled["test"] = pin_test_anew(record.context, session.recipe)
 
 
 def ingest(session: Session, names: Sequence[str] = (), root: str | None = None, verify: bool = False) -> Record:

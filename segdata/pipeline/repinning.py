@@ -74,7 +74,7 @@ def _measured_before(catalog: Catalog) -> dict[str, str]:
     return {
         row["sample_id"]: str(mend.measured)
         for row in rows
-        if (mend := mends[row["sample_id"]]).file == f"{row['alpha_sha256']}.png"
+        if (mend := mends[row["sample_id"]]).alpha == row["alpha_sha256"]
     }
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from segdata.catalog.verdicts import Judgement
 from segdata.errors import DataError
-from segdata.records import VERDICTS, is_text
+from segdata.records import VERDICTS, is_text, printable
 from segdata.spreadsheets import unguard_formulas
 from segdata.storage.files import read_bytes
 from segdata.storage.strict_json import parse_json
@@ -23,8 +24,23 @@ _LONGEST = 10_000
 _CLOCKS_DIFFER = timedelta(days=1)
 
 
-def read_verdicts(path: Path, reviewer: str, names: Collection[str]) -> list[Judgement]:
+@dataclass(frozen=True)
+class VerdictFile:
     """The judgements in a file.
+
+    Attributes:
+        judgements: those that can be used.
+        undated: which of these have no time of their own, but that of the import.
+        refused: sample_id, or the empty string where there is none, and the reason, of every other row.
+    """
+
+    judgements: tuple[Judgement, ...]
+    undated: tuple[Judgement, ...]
+    refused: tuple[tuple[str, str], ...]
+
+
+def read_verdicts(path: Path, reviewer: str, names: Collection[str]) -> VerdictFile:
+    """The judgements in a file. A row that is wrong is refused, and costs no other.
 
     Args:
         path: what the page saved, or a CSV that a spreadsheet saved from it.
@@ -33,15 +49,25 @@ def read_verdicts(path: Path, reviewer: str, names: Collection[str]) -> list[Jud
             catalog tells it from one that belongs to the name.
 
     Raises:
-        DataError: The file is something else, or a row is wrong; the message says which and what.
+        DataError: The file can't be read, or is something else.
     """
     text = decode_text(read_bytes(path), errors="replace")
     is_csv = path.suffix.lower() == ".csv"
     rows = _csv_rows(text, path, names) if is_csv else _json_rows(text, path)
-    return [_judgement(row, f"{path}: {'line' if is_csv else 'verdict'} {place}", reviewer) for place, row in rows]
+    now = datetime.now(UTC)
+    judgements, refused = [], []
+    for place, row in rows:
+        try:
+            where = f"{path}: {'line' if is_csv else 'verdict'} {place}"
+            judgements.append(_judgement(row, where, reviewer, now))
+        except DataError as error:
+            name = row.get("sample_id") if isinstance(row, Mapping) else None
+            refused.append((printable(name[:_LONGEST]) if isinstance(name, str) else "", printable(str(error))))
+    undated = tuple(one for one in judgements if one.at is now)
+    return VerdictFile(tuple(judgements), undated, tuple(refused))
 
 
-def _json_rows(text: str, path: Path) -> list[tuple[int, Mapping[str, Any]]]:
+def _json_rows(text: str, path: Path) -> list[tuple[int, object]]:
     try:
         document = parse_json(text)
     except ValueError as error:
@@ -49,12 +75,12 @@ def _json_rows(text: str, path: Path) -> list[tuple[int, Mapping[str, Any]]]:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise DataError(f'{path}: no file of verdicts: "format" is not "{FORMAT}"')
     rows = document.get("verdicts")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise DataError(f'{path}: "verdicts" is no list of objects')
+    if not isinstance(rows, list):
+        raise DataError(f'{path}: "verdicts" is no list')
     return list(enumerate(rows, 1))
 
 
-def _csv_rows(text: str, path: Path, names: Collection[str]) -> list[tuple[int, Mapping[str, Any]]]:
+def _csv_rows(text: str, path: Path, names: Collection[str]) -> list[tuple[int, object]]:
     # Spreadsheets differ in what they put between cells; the header has it, and nothing else of its kind.
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -75,7 +101,10 @@ def _plain(row: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     }
 
 
-def _judgement(row: Mapping[str, Any], where: str, reviewer: str) -> Judgement:
+def _judgement(row: object, where: str, reviewer: str, now: datetime) -> Judgement:
+    if not isinstance(row, Mapping):
+        raise DataError(f"{where}: it is no object; remove it")
+
     def text(name: str) -> str | None:
         value = row.get(name)
         if value is None or value == "":
@@ -91,16 +120,19 @@ def _judgement(row: Mapping[str, Any], where: str, reviewer: str) -> Judgement:
         raise DataError(f"{where}: verdict {verdict!r}; it is one of {', '.join(VERDICTS)}")
     known = next((one for one in VERDICTS if one == verdict), None)
     hashes = text("image_sha256"), text("alpha_sha256")
-    return Judgement(name, *hashes, known, text("reviewer") or reviewer, _moment(text("at"), where), text("note"))
+    return Judgement(name, *hashes, known, text("reviewer") or reviewer, _moment(text("at"), where, now), text("note"))
 
 
-def _moment(value: str | None, where: str) -> datetime:
+def _moment(value: str | None, where: str, now: datetime) -> datetime:
+    """When a verdict was given; the time of import where the file does not say."""
+    if value is None or not value.strip():
+        return now
     try:
-        moment = datetime.fromisoformat(value or "")
+        moment = datetime.fromisoformat(value)
         moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise DataError(f"{where}: at is {value!r}; a time like 2026-03-01T09:00:00Z, please") from error
-    if moment > datetime.now(UTC) + _CLOCKS_DIFFER:
+    if moment > now + _CLOCKS_DIFFER:
         raise DataError(
             f"{where}: at is {value!r}, which is still to come: such a verdict would be the last word for ever"
         )

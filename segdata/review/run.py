@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,17 +66,21 @@ class ReviewResult:
         cases: samples under review.
         synced: what the opening changed in FiftyOne's dataset; None for a pull or an import.
         taken: what the catalog learned, of this review and of one that was cut off before it.
+        refused: rows of a file that can't be used: sample_id, or the empty string, and the reason.
     """
 
     title: str | None
     cases: int
     synced: Synced | None
     taken: Taken
+    refused: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `segdata review --json`."""
         shown = {} if self.title is None else {"reviewed": self.title, "cases": self.cases}
-        return {**shown, **(self.synced.to_json() if self.synced else {}), **self.taken.to_json()}
+        refused = [{"sample_id": name or None, "reason": reason} for name, reason in self.refused]
+        synced = self.synced.to_json() if self.synced else {}
+        return {**shown, **synced, **self.taken.to_json(), "refused": refused}
 
 
 def open_review(context: RunContext, recipe: ReviewRecipe, asked: Asked, say: Callable[[str], None]) -> ReviewResult:
@@ -124,12 +128,28 @@ def pull(context: RunContext, recipe: ReviewRecipe) -> ReviewResult:
 def import_verdicts(context: RunContext, recipe: ReviewRecipe, path: Path) -> ReviewResult:
     """Read the verdicts that the report's page saved to a file, JSON or CSV; needs no FiftyOne.
 
+    A row that is wrong is refused, and costs no other.
+
     Raises:
         DataError: The file can't be read, or is something else; the message says where.
     """
-    names = set(context.catalog.read("samples", ["sample_id"])["sample_id"].to_pylist())
-    judgements = _concealed(context.workspace, read_verdicts(path, reviewer_of(recipe), names))
-    return ReviewResult(None, 0, None, take_in(context.catalog, judgements, context.dry_run))
+    catalog = context.catalog
+    names = set(catalog.read("samples", ["sample_id"])["sample_id"].to_pylist())
+    file = read_verdicts(path, reviewer_of(recipe), names)
+    known = {_without_time(row) for row in catalog.read("verdicts").to_pylist()} if file.undated else set()
+    undated = {id(one) for one in file.undated}
+    judgements, again = [], 0
+    for written, judgement in zip(file.judgements, _concealed(context.workspace, file.judgements), strict=True):
+        if id(written) in undated and _without_time(vars(judgement)) in known:
+            again += 1  # the file was imported before
+        else:
+            judgements.append(judgement)
+    taken = take_in(catalog, judgements, context.dry_run)
+    return ReviewResult(None, 0, None, replace(taken, known=taken.known + again), file.refused)
+
+
+def _without_time(row: Mapping[str, Any]) -> tuple[object, ...]:
+    return tuple(row[name] for name in ("sample_id", "image_sha256", "alpha_sha256", "verdict", "reviewer", "note"))
 
 
 def reviewer_of(recipe: ReviewRecipe) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from pycocotools import mask as coco
 from segdata import records
 from segdata.catalog.mends import mends_of
 from segdata.catalog.pixels import read_alpha_of
+from segdata.catalog.repairs import exports_of
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace, open_workspace
 from segdata.errors import StorageError
-from segdata.export.repair import cvat_rle, run
+from segdata.export.repair import file_name_of, run
+from segdata.export.repair_lists import cvat_rle
 from segdata.ingest.annotations.cvat import read_cvat
 from segdata.ingest.annotations.images import draw_label
 from segdata.ingest.recipe import SourceRecipe
@@ -32,6 +35,7 @@ from segdata.storage.files import sha256_of
 
 Box = tuple[slice, slice]
 BOX, WIDER = (slice(10, 60), slice(20, 90)), (slice(5, 70), slice(10, 100))
+NOTHING_CHANGES = {"changed": [], "held_back": [], "same": 1, "skipped": []}
 NINE = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
@@ -53,13 +57,13 @@ def mend_folder(folder: Path, line: dict[str, Any], box: Box = BOX) -> None:
 
 
 def mend_coco(folder: Path, line: dict[str, Any], box: Box = BOX) -> None:
-    document = json.loads((folder / "annotations.json").read_text())
+    document = json.loads((folder / "annotations/instances_default.json").read_text())
     (annotation,) = document["annotations"]
     mask = coco.decode(annotation["segmentation"])
     mask[box] = 1
     rle = coco.encode(np.asfortranarray(mask))
     annotation["segmentation"] = {"size": rle["size"], "counts": rle["counts"].decode()}
-    (folder / "annotations.json").write_text(json.dumps(document))
+    (folder / "annotations/instances_default.json").write_text(json.dumps(document))
 
 
 def mend_cvat(folder: Path, line: dict[str, Any], box: Box = BOX) -> None:
@@ -83,11 +87,14 @@ def test_a_wrong_label_goes_out_is_mended_and_comes_back(
     answer = segdata("export", "repair", folder, "--format", kind, "--json", cwd=workspace)
     assert answer.json["samples"] == 1, answer.err
     same = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
-    assert same.json["mended"] == {"changed": [], "same": 1, "skipped": []}, "as it went out"
+    assert same.json["mended"] == NOTHING_CHANGES, "as it went out"
     (line,) = json.loads((folder / "segdata.json").read_text())["samples"]
     mend(folder, line)
     mended = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
-    assert mended.json["mended"]["changed"] == [wrong["sample_id"]], mended.err
+    (change,) = mended.json["mended"]["changed"]
+    assert change["sample_id"] == wrong["sample_id"], mended.err
+    assert change["foreground_before"] == pytest.approx((before >= 128).mean())
+    assert change["iou_with_old"] == pytest.approx(change["foreground_before"] / change["foreground_after"])
     after = next(row for row in samples(workspace) if row["sample_id"] == wrong["sample_id"])
     expected = before.copy() if kind == "folder" else np.where(before >= 128, 255, 0).astype(np.uint8)
     expected[BOX] = 255
@@ -96,7 +103,7 @@ def test_a_wrong_label_goes_out_is_mended_and_comes_back(
     again = segdata("ingest", "aisegment", "--json", cwd=workspace)
     assert again.json["sources"]["aisegment"]["changed"] == 0, "the source does not take the mended label back"
     twice = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
-    assert twice.json["mended"] == {"changed": [], "same": 1, "skipped": []}, "twice is the same as once"
+    assert twice.json["mended"] == NOTHING_CHANGES, "twice is the same as once"
     mend(folder, line, WIDER)
     stale = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
     assert "has changed since it was exported" in stale.json["mended"]["skipped"][0]["reason"]
@@ -107,9 +114,9 @@ def test_a_damaged_folder_and_a_path_that_leaves_it_are_refused(workspace: Path,
     assert segdata("ingest", "--mended", tmp_path, cwd=workspace).code == 3
     folder = tmp_path / "wrong"
     assert segdata("export", "repair", folder, "--where", "split = 'pool'", "--limit", "1", cwd=workspace).code == 0
-    manifest = json.loads((folder / "segdata.json").read_text())
-    manifest["samples"][0]["mask"] = "../../../etc/passwd"
-    (folder / "segdata.json").write_text(json.dumps(manifest))
+    (mask,) = (folder / "masks").rglob("*.png")
+    mask.unlink()
+    mask.symlink_to("/etc/passwd")
     answer = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
     assert "leaves its folder" in answer.json["mended"]["skipped"][0]["reason"], answer.err
 
@@ -183,7 +190,8 @@ def test_a_picture_with_the_name_of_a_page_leaves_under_that_of_a_picture(three:
     (tmp_path / "data" / "images" / "1.png").rename(page)
     rewrite(three, "mine/images/1", image_uri=str(page))
     assert run(three, tmp_path / "out", "folder", None, "true").samples == 3
-    assert (tmp_path / "out" / "images" / "mine" / "images" / "1.png").read_bytes() == page.read_bytes()
+    name = f"{file_name_of('mine/images/1')}.png"
+    assert (tmp_path / "out" / "images" / name).read_bytes() == page.read_bytes()
     assert not list((tmp_path / "out").rglob("*.html"))
 
 
@@ -199,6 +207,31 @@ def test_the_name_and_the_format_of_the_manifest_are_defined_once_for_export_and
 def test_nothing_to_repair_says_so(workspace: Path, segdata: Any, tmp_path: Path) -> None:
     answer = segdata("export", "repair", tmp_path / "wrong", cwd=workspace)
     assert answer.code == 4 and "no sample is judged label_error" in answer.err
+
+
+@pytest.mark.parametrize("kind", ["folder", "coco", "cvat"])
+def test_the_catalog_records_what_was_given_out(three: RunContext, tmp_path: Path, kind: str) -> None:
+    run(three, tmp_path / "out", kind, None, "true")
+    (export,) = exports_of(three.catalog)
+    rows = {row["sample_id"]: row for row in three.catalog.read("samples").to_pylist()}
+    assert (export.run_id, export.format) == ("run", kind)
+    assert {one.sample_id for one in export.samples} == set(rows)
+    for one in export.samples:
+        assert (one.image_sha256, one.alpha_sha256) == tuple(
+            rows[one.sample_id][name] for name in ("image_sha256", "alpha_sha256")
+        )
+        assert sha256_of((tmp_path / "out" / one.image).read_bytes()) == one.image_sha256
+
+
+def test_a_dry_run_records_nothing(three: RunContext, tmp_path: Path) -> None:
+    run(replace(three, dry_run=True), tmp_path / "out", "coco", None, "true")
+    assert exports_of(three.catalog) == []
+
+
+def test_no_two_samples_have_one_name_even_where_only_odd_letters_tell_them_apart() -> None:
+    names = [file_name_of(name) for name in ("p/1", "p 1", "p_1", "q/1")]
+    assert len(set(names)) == 4
+    assert len({name.rpartition("-")[2] for name in names}) == 4
 
 
 @given(st.integers(1, 7), st.integers(1, 7), st.integers(0, 2**49 - 1))

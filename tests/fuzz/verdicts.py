@@ -24,11 +24,14 @@ def _read_as(suffix: str, data: bytes) -> bool:
     path = scratch_folder() / f"verdicts.{suffix}"
     path.write_bytes(data)
     try:
-        judgements = read_verdicts(path, "kim", _NAMES)
+        file = read_verdicts(path, "kim", _NAMES)
     except DataError as error:
         check_message(str(error))
         return False
-    for judgement in judgements:
+    for name, reason in file.refused:
+        check_text(name)
+        check_message(reason)
+    for judgement in file.judgements:
         assert judgement.sample_id
         assert judgement.reviewer
         assert judgement.verdict is None or judgement.verdict in VERDICTS
@@ -36,7 +39,7 @@ def _read_as(suffix: str, data: bytes) -> bool:
         assert judgement.at < datetime.now(UTC) + timedelta(days=2)
         check_text(judgement.sample_id, judgement.image_sha256, judgement.alpha_sha256)
         check_text(judgement.reviewer, judgement.note)
-    return bool(judgements)
+    return bool(file.judgements)
 
 
 _ROW = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from segdata.imaging.arrays import Alpha
-from segdata.ingest.annotations.shapes import Shape, ShapeError, SizeHW
+from segdata.ingest.annotations.shapes import EmptyShapeError, Shape, ShapeError, SizeHW
 
 _MOST_SHAPES = 10_000
 _FAULTS_SHOWN = 3
@@ -21,20 +22,39 @@ class AnnotatedImage:
     Attributes:
         size_hw: what the file says.
         read: makes shapes of what the file holds for one of them; raises ShapeError.
-        raw: what the file holds for each shape.
+        raw: what the file holds for each shape of a person, in the order of drawing.
         fault: why its label can't be trusted; None if it can.
+        other_labels: labels of shapes that are no person, and are not drawn.
+        unsupported: kinds of shapes of people that can't be drawn, such as keypoints.
+        no_person: whether the file says that nobody is in the image.
     """
 
     size_hw: SizeHW
     read: Callable[[object], Iterable[Shape]]
     raw: list[object] = field(default_factory=list)
     fault: str | None = None
+    other_labels: set[str] = field(default_factory=set)
+    unsupported: set[str] = field(default_factory=set)
+    no_person: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnLabel:
+    """A label, and what was left out of it.
+
+    Attributes:
+        label: (H, W) uint8, 255 is person.
+        shapes: how many were drawn.
+        left_out: shapes that cover nothing, such as polygons of two points, with the reason.
+    """
+
+    label: Alpha
+    shapes: int
+    left_out: tuple[str, ...]
 
 
 def draw_label(image: AnnotatedImage, size_hw: SizeHW) -> Alpha:
-    """The label that all shapes of an image make together; nothing is allocated before its size is known to be right.
-
-    A label of which one shape can't be drawn would be wrong, so it is not made at all.
+    """The label that all shapes of an image make together: `draw_shapes`, without what was left out.
 
     Args:
         image: from an annotation file.
@@ -44,8 +64,24 @@ def draw_label(image: AnnotatedImage, size_hw: SizeHW) -> Alpha:
         (H, W) uint8, 255 is person.
 
     Raises:
-        ShapeError: The file says another size, or some shapes can't be drawn; the message names them by number and
-            kind.
+        ShapeError: As `draw_shapes`.
+    """
+    return draw_shapes(image, size_hw).label
+
+
+def draw_shapes(image: AnnotatedImage, size_hw: SizeHW) -> DrawnLabel:
+    """Draw all shapes of an image; nothing is allocated before its size is known to be right.
+
+    A shape that covers nothing, whatever it was meant to be, is left out: null, or a polygon of two points. A label
+    without any other faulty shape would be wrong, so it is not made at all.
+
+    Args:
+        image: from an annotation file.
+        size_hw: of the photo, as the catalog has it.
+
+    Raises:
+        ShapeError: The file says another size, some shapes can't be drawn, or all of them cover nothing; the message
+            names them by number and kind.
     """
     if image.fault is not None:
         raise ShapeError(image.fault)
@@ -53,22 +89,27 @@ def draw_label(image: AnnotatedImage, size_hw: SizeHW) -> Alpha:
     if len(image.raw) > _MOST_SHAPES:
         raise ShapeError(f"{len(image.raw):,} shapes; at most {_MOST_SHAPES:,} are read")
     shapes: list[Shape] = []
-    faults = []
+    faults: list[str] = []
+    left_out: list[str] = []
     for number, raw in enumerate(image.raw, 1):
         try:
             parts = list(image.read(raw))
+        except EmptyShapeError as error:
+            left_out.append(f"shape {number}: {error}")
         except ShapeError as error:
             faults.append(f"shape {number}: {error}")
-            continue
-        faults += _faults_of(parts, number, size_hw)
-        shapes += parts
-    if faults:
-        more = f"; and {len(faults) - _FAULTS_SHOWN} more" if len(faults) > _FAULTS_SHOWN else ""
-        raise ShapeError("; ".join(faults[:_FAULTS_SHOWN]) + more)
+        else:
+            for part, fault in _validated(parts, number, size_hw):
+                if fault is None:
+                    shapes.append(part)
+                else:
+                    (left_out if fault.is_empty else faults).append(fault.text)
+    if faults or (left_out and not shapes):
+        raise ShapeError(_shortened(faults or left_out))
     label: Alpha = np.zeros(size_hw, np.uint8)
     for shape in shapes:
         shape.draw(label)
-    return label
+    return DrawnLabel(label, len(shapes), tuple(left_out))
 
 
 def check_size(found_hw: SizeHW, size_hw: SizeHW) -> None:
@@ -82,11 +123,23 @@ def check_size(found_hw: SizeHW, size_hw: SizeHW) -> None:
         raise ShapeError(f"the mended label is {width}x{height}, the photograph {photo_width}x{photo_height}")
 
 
-def _faults_of(parts: Sequence[Shape], number: int, size_hw: SizeHW) -> Iterator[str]:
-    """What is wrong with the parts of one shape; a part has a number if there are several, as polygons in COCO."""
+class _Fault(NamedTuple):
+    text: str
+    is_empty: bool
+
+
+def _validated(parts: Sequence[Shape], number: int, size_hw: SizeHW) -> Iterator[tuple[Shape, _Fault | None]]:
+    """The parts of one shape, each with its fault; a part has a number if there are several, as polygons in COCO."""
     for position, part in enumerate(parts, 1):
         try:
             part.validate(size_hw)
         except ShapeError as error:
             name = part.kind if len(parts) == 1 else f"{part.kind} {position}"
-            yield f"shape {number} ({name}): {error}"
+            yield part, _Fault(f"shape {number} ({name}): {error}", isinstance(error, EmptyShapeError))
+        else:
+            yield part, None
+
+
+def _shortened(faults: Sequence[str]) -> str:
+    more = f"; and {len(faults) - _FAULTS_SHOWN} more" if len(faults) > _FAULTS_SHOWN else ""
+    return "; ".join(faults[:_FAULTS_SHOWN]) + more

@@ -1,4 +1,8 @@
-"""segdata.json, which `segdata export repair` wrote and somebody may have edited: which sample each label is of."""
+"""segdata.json, which `segdata export repair` wrote and somebody may have edited: which sample each label is of.
+
+It counts only for exports that the catalog has no record of, because an older segdata wrote them; otherwise it says
+which of the exports this is.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +42,13 @@ class Manifest:
         format: where the labels are.
         lines: the samples.
         skipped: entries that can't be used, with the reason.
+        run: the run that wrote it; None in one of an older segdata.
     """
 
     format: AnnotationFormat
     lines: tuple[Line, ...]
     skipped: tuple[tuple[str, str], ...]
+    run: str | None = None
 
 
 def parse_manifest(data: bytes) -> Manifest:
@@ -71,7 +77,9 @@ def parse_manifest(data: bytes) -> Manifest:
             skipped.append((printable(name) if isinstance(name, str) else f"entry {number} of {REPAIR_MANIFEST}", line))
     often = Counter(line.sample_id for line in lines)
     skipped += [(name, f"{REPAIR_MANIFEST} names it more than once") for name, times in often.items() if times > 1]
-    return Manifest(kind, tuple(line for line in lines if often[line.sample_id] == 1), tuple(skipped))
+    run = document.get("run")
+    kept = tuple(line for line in lines if often[line.sample_id] == 1)
+    return Manifest(kind, kept, tuple(skipped), run if isinstance(run, str) and is_text(run) else None)
 
 
 def _line_of(entry: object, kind: AnnotationFormat) -> Line | str:

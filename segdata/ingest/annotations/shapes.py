@@ -26,6 +26,10 @@ class ShapeError(ValueError):
     """A shape that can't be drawn into its image, or a label that can't be made; the message is for people."""
 
 
+class EmptyShapeError(ShapeError):
+    """A shape that covers nothing, such as a polygon of two points: a label without it is the same label."""
+
+
 class Shape(Protocol):
     """A part of a label."""
 
@@ -70,7 +74,8 @@ class Polygon:
         """
         count = len(self.points)
         if not 3 <= count <= MOST_POINTS:
-            raise ShapeError(f"it has {count} points; 3 to {MOST_POINTS:,} are read")
+            kind = EmptyShapeError if count < 3 else ShapeError
+            raise kind(f"it has {count} points; 3 to {MOST_POINTS:,} are read")
         if not np.isfinite(self.points).all():
             raise ShapeError("a point is not finite")
         size_xy = np.array(size_hw[::-1], np.float64)
@@ -94,6 +99,36 @@ class Polygon:
 
         (runs,) = coco.frPyObjects([points.ravel().tolist()], height, width)
         label[coco.decode(runs) > 0] = 255
+
+
+@dataclass(frozen=True, eq=False)
+class Eraser:
+    """A shape of the background: what lies below it is no person.
+
+    Attributes:
+        shape: what it covers.
+    """
+
+    shape: Shape
+
+    @property
+    def kind(self) -> str:
+        """What messages call it."""
+        return f"background {self.shape.kind}"
+
+    def validate(self, size_hw: SizeHW) -> None:
+        """See that the shape can be drawn.
+
+        Raises:
+            ShapeError: It can't.
+        """
+        self.shape.validate(size_hw)
+
+    def draw(self, label: Alpha) -> None:
+        """Set its pixels to 0."""
+        covered = np.zeros_like(label)
+        self.shape.draw(covered)
+        label[covered > 0] = 0
 
 
 @dataclass(frozen=True)
