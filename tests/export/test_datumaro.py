@@ -57,15 +57,12 @@ def context(tmp_path: Path) -> RunContext:
     return context
 
 
-BOXED = "Datumaro adds the bounding box of each mask, and a rectangle of a person counts in CVAT's files"
-
-
 @pytest.mark.parametrize(
     ("kind", "wanted"),
     [
         ("coco", "coco_instances"),
         ("coco", "coco"),
-        pytest.param("coco", "cvat", marks=pytest.mark.xfail(reason=BOXED)),
+        ("coco", "cvat"),  # with the bounding box of each mask beside it
         ("coco", "voc_segmentation"),
         ("cvat", "coco_instances"),
         ("cvat", "coco"),

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segdata.imaging.arrays import Alpha
-from segdata.ingest.annotations.shapes import EmptyShapeError, Shape, ShapeError, SizeHW
+from segdata.ingest.annotations.shapes import EmptyShapeError, Polygon, Shape, ShapeError, SizeHW
 
 _MOST_SHAPES = 10_000
 _FAULTS_SHOWN = 3
+_FEW_SHAPES = 100
+_SAME_EDGE_PX = 1.5  # tools count the last pixel's near or far edge
 
 
 @dataclass
@@ -106,10 +109,59 @@ def draw_shapes(image: AnnotatedImage, size_hw: SizeHW) -> DrawnLabel:
                     (left_out if fault.is_empty else faults).append(fault.text)
     if faults or (left_out and not shapes):
         raise ShapeError(_shortened(faults or left_out))
+    drawn = _without_bounding_boxes(shapes, size_hw)
+    if boxes := len(shapes) - len(drawn):
+        left_out.append(f"{boxes} rectangles, which are the bounding boxes of other shapes")
     label: Alpha = np.zeros(size_hw, np.uint8)
-    for shape in shapes:
+    for shape in drawn:
         shape.draw(label)
-    return DrawnLabel(label, len(shapes), tuple(left_out))
+    return DrawnLabel(label, len(drawn), tuple(left_out))
+
+
+def _without_bounding_boxes(shapes: Sequence[Shape], size_hw: SizeHW) -> list[Shape]:
+    """The shapes without rectangles that only say where another shape lies, as converters add them to each mask.
+
+    A rectangle that stands for a person by itself stays.
+
+    Args:
+        shapes: of people in one image.
+        size_hw: of the image.
+    """
+    boxes = {id(shape): box for shape in shapes if (box := _box_of(shape)) is not None}
+    others = [shape for shape in shapes if id(shape) not in boxes]
+    if not boxes or not others:
+        return list(shapes)
+    bounds, whole = [], np.zeros(size_hw, np.uint8)
+    for shape in others:
+        shape.draw(whole)
+    for shape in others if len(others) <= _FEW_SHAPES else ():  # each takes the time of a whole label
+        label = np.zeros(size_hw, np.uint8)
+        shape.draw(label)
+        bounds += _bounds_of(label)
+    known = np.array([*bounds, *_bounds_of(whole)]).reshape(-1, 4)
+
+    def is_around_another(box: NDArray[np.float64]) -> bool:
+        return bool((np.abs(known - box).max(axis=1) <= _SAME_EDGE_PX).any()) if len(known) else False
+
+    return [shape for shape in shapes if id(shape) not in boxes or not is_around_another(boxes[id(shape)])]
+
+
+def _box_of(shape: Shape) -> NDArray[np.float64] | None:
+    """Left, top, right and bottom of an upright rectangle; None of another shape."""
+    if not isinstance(shape, Polygon) or len(shape.points) != 4:
+        return None
+    low, high = shape.points.min(axis=0), shape.points.max(axis=0)
+    is_corner = np.isclose(shape.points, low) | np.isclose(shape.points, high)
+    turns = np.isclose(shape.points, np.roll(shape.points, 1, axis=0)).sum(axis=1) == 1
+    return np.concatenate([low, high]) if is_corner.all() and turns.all() else None
+
+
+def _bounds_of(label: Alpha) -> list[NDArray[np.float64]]:
+    """Left, top, right and bottom of what is drawn; nothing if nothing is."""
+    rows, columns = np.flatnonzero(label.any(axis=1)), np.flatnonzero(label.any(axis=0))
+    if not rows.size:
+        return []
+    return [np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64)]
 
 
 def check_size(found_hw: SizeHW, size_hw: SizeHW) -> None:

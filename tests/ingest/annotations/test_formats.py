@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from segdata.ingest.annotations.coco import entry_id, read_coco
 from segdata.ingest.annotations.cvat import read_cvat
-from segdata.ingest.annotations.images import draw_label
+from segdata.ingest.annotations.images import draw_label, draw_shapes
 from segdata.ingest.annotations.manifest import parse_manifest
 from segdata.ingest.annotations.shapes import ShapeError
 
@@ -267,3 +267,28 @@ def test_an_integer_so_large_that_its_hash_can_be_chosen_is_no_id() -> None:
         1, "a", 2**53 - 1, -(2**53) + 1,
     ]  # fmt: skip
     assert [entry_id({"id": value}, "id") for value in (2**53, (2**61 - 1) * 7, True, None, 1.0)] == [None] * 5
+
+
+BOXED = """<annotations><image name="a.jpg" width="40" height="30">
+<polygon label="person" points="10,5;20,5;15,25"/>{box}</image></annotations>"""
+
+
+@pytest.mark.parametrize(
+    ("box", "is_drawn"),
+    [
+        ('<box label="person" xtl="10" ytl="5" xbr="20" ybr="25"/>', False),  # the last pixel's near edge
+        ('<box label="person" xtl="10" ytl="5" xbr="21" ybr="26"/>', False),  # and its far one
+        ('<box label="person" xtl="25" ytl="5" xbr="35" ybr="25"/>', True),  # another person
+        ('<box label="person" xtl="10" ytl="5" xbr="20" ybr="25" rotation="10"/>', True),
+    ],
+)
+def test_a_rectangle_that_is_the_bounding_box_of_another_shape_is_not_drawn(box: str, is_drawn: bool) -> None:
+    plain, boxed = (draw_shapes(read_cvat(BOXED.format(box=text).encode())["a.jpg"], (30, 40)) for text in ("", box))
+    assert (boxed.label > plain.label).any() == is_drawn
+    assert bool(boxed.left_out) != is_drawn
+
+
+def test_a_rectangle_alone_is_a_label() -> None:
+    text = BOXED.replace('<polygon label="person" points="10,5;20,5;15,25"/>', "")
+    image = read_cvat(text.format(box='<box label="person" xtl="10" ytl="5" xbr="20" ybr="25"/>').encode())["a.jpg"]
+    assert draw_label(image, (30, 40))[10, 15] == 255
