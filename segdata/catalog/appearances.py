@@ -31,6 +31,7 @@ class AppearanceWriter:
     def __init__(self, catalog: Catalog, run_id: str) -> None:
         self._catalog, self._run_id = catalog, run_id
         self._known: set[str] | None = None
+        self._version = 0
 
     def add(self, thumbnails: Mapping[str, Thumbnail]) -> None:
         """Append, in one commit, those that are new.
@@ -39,13 +40,27 @@ class AppearanceWriter:
             thumbnails: (32, 32) uint8 by the `image_sha256` of the picture.
         """
         if self._known is None:
-            self._known = set(self._catalog.read("appearances", ["image_sha256"])["image_sha256"].to_pylist())
-        new = sorted(set(thumbnails) - self._known)
-        rows: list[dict[str, object]] = [
-            {"image_sha256": name, "thumbnail": thumbnails[name].tobytes(), "run_id": self._run_id} for name in new
-        ]
-        self._catalog.append("appearances", rows_to_table("appearances", rows))
-        self._known.update(new)
+            self._known = self._in_catalog()
+        while new := sorted(set(thumbnails) - self._known):
+            rows: list[dict[str, object]] = [
+                {"image_sha256": name, "thumbnail": thumbnails[name].tobytes(), "run_id": self._run_id} for name in new
+            ]
+            # what another ingest has written since is not written twice
+            written = self._catalog.append(
+                "appearances",
+                rows_to_table("appearances", rows),
+                transaction=f"appearances-after-{self._version}",
+                after=self._version,
+            )
+            if written:
+                self._version += 1
+                self._known.update(new)
+            else:
+                self._known = self._in_catalog()
+
+    def _in_catalog(self) -> set[str]:
+        self._version = max(self._catalog.version("appearances"), 0)  # 0: the first write makes the table
+        return set(self._catalog.read("appearances", ["image_sha256"])["image_sha256"].to_pylist())
 
 
 def thumbnails_of(workspace: Workspace, samples: pa.Table, threads: int) -> NDArray[np.uint8]:
