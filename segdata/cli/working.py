@@ -88,7 +88,7 @@ def show_ingest(result: Mapping[str, Any]) -> None:
     for name, source in sources.items():
         show_sets(name, source["sets"])
         show_files(name, source)
-        show_masks(name, source["masks"])
+        show_masks(name, source.get("masks"))
         if source["renamed"]:
             say(f"  {name} renamed: {source['renamed']}, known by the bytes; scores and verdicts stay")
         if source["filtered"]:
