@@ -81,7 +81,7 @@ def show_mending(result: Mapping[str, Any]) -> None:
     """What was taken in, or undone; nothing if the command did neither."""
     if (mended := result.get("mended")) is not None:
         say(f"{len(mended['changed'])} labels mended, {mended['same']} as they were.")
-        if mended["changed"] and "run_id" in result:
+        if mended["changed"] and "test" in result:  # a dry run measures nothing anew, and has nothing to restore
             say(f"  To restore the old ones: segdata ingest --undo {result['run_id']}")
     if (undone := result.get("undone")) is not None:
         say(f"{len(undone['restored'])} labels are what they were before.")

@@ -151,5 +151,5 @@ def test_the_word_for_one_table_may_be_left_out_and_options_may_come_first(segda
     assert unknown.code == 2
     assert "no table 'sample'; the catalog has samples, appearances" in unknown.err
     both = segdata("catalog", "export", "parquet", "tables", "--json", cwd=workspace)
-    written = [f"tables/{name}.parquet" for name in ("samples", "appearances", "filtered", "runs")]
+    written = [f"tables/{name}.parquet" for name in ("samples", "appearances", "filtered", "sources", "runs")]
     assert [file["path"] for file in both.json["files"]] == written
