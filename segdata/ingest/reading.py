@@ -147,7 +147,7 @@ class Tree:
             if found.setdefault(label.stem[start:], label) is not label:
                 detail = f"a second label beside {found[label.stem[start:]].path}; keep one of them"
                 sample_id = photo_stem and f"{self._dataset}/{photo_stem(label.stem[start:])}"
-                self.refused.append(Reject(self._dataset, label.path, "unsafe_path", detail, sample_id=sample_id))
+                self._refused.append(Reject(self._dataset, label.path, "unsafe_path", detail, sample_id=sample_id))
         return found
 
     def pair(self, image: Picture, alpha: Picture | None, **columns: Any) -> Candidate | Reject:
