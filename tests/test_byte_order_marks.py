@@ -93,7 +93,7 @@ def test_verdicts(encode: Encode, tmp_path: Path, suffix: str) -> None:
     if suffix == ".csv":
         text = f"{','.join(row)}\r\n{','.join(row.values())}\r\n"
     path.write_bytes(encode(text))
-    assert [(one.sample_id, one.verdict) for one in read_verdicts(path, "kim", ())] == [("a/é", "drop")]
+    assert [(one.sample_id, one.verdict) for one in read_verdicts(path, "kim", ()).judgements] == [("a/é", "drop")]
 
 
 def test_a_key_that_was_restored_by_hand(encode: Encode, tmp_path: Path) -> None:

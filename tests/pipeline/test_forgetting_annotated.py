@@ -49,7 +49,7 @@ def test_all_labels_of_a_forgotten_sample_are_removed_and_stay_away(tmp_path: Pa
     assert (row["sample_id"], root / row["alpha_uri"]) == ("mine/ben", left)
     assert "  the annotations of mine/anna in its source, which are yours" in shown(record.result)
     counts = commands.ingest(session).result["sources"]["mine"]
-    assert (counts["found"], counts["filtered"]) == (1, {"forgotten": 1})
+    assert (counts["found"], counts["filtered"]) == (2, {"forgotten": 1})
 
 
 def test_a_forgotten_photo_that_comes_back_under_another_name_leaves_no_label(tmp_path: Path) -> None:
