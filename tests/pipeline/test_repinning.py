@@ -16,6 +16,7 @@ from segdata.catalog.splits import test_pin as pin_of
 from segdata.catalog.tables import Catalog
 from segdata.errors import CheckpointError
 from segdata.export.repair import run as export_repair
+from segdata.ingest.mended import MendedOptions
 from segdata.pipeline.commands import ingest_mended
 from segdata.pipeline.recipe import Recipe
 from segdata.pipeline.repinning import pin_test_anew
@@ -98,7 +99,7 @@ def test_mended_labels_of_a_real_version_change_its_result_and_the_page_shows_bo
         mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert mask is not None
         cv2.imwrite(str(path), np.zeros_like(mask))  # nobody is there: whatever the version sees is wrong now
-    ingested = ingest_mended(session, folder)
+    ingested = ingest_mended(session, folder, MendedOptions(trust=True))  # it has nothing in common with the old ones
     result = ingested.result
     after, without = all_models(session.workspace.catalog)
     was, now = before["metrics"]["test"], after["metrics"]["test"]
