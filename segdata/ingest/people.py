@@ -21,7 +21,7 @@ _PERSON_NAMES = frozenset(
 )
 """A person only if nothing else is in the name: "head", but not "head of lettuce"; "baby", but not "baby stroller"."""
 
-_PERSON_LABELS = ("person", "human", "people", "portrait")
+_PERSON_LABEL = re.compile(r"(persons?|humans?|people|portraits?)(?![^\W\d_])")
 
 
 def person_test(names: Sequence[str] | None) -> IsPerson:
@@ -53,9 +53,18 @@ def person_label_test(labels: Sequence[str] | None) -> Callable[[str], bool]:
     (True, False)
     """
     if labels is None:
-        return lambda label: plain_name(label).startswith(_PERSON_LABELS)
+        return is_person_label
     wanted = {plain_name(label) for label in labels}
     return lambda label: plain_name(label) in wanted
+
+
+def is_person_label(label: str) -> bool:
+    """Whether a label is a person's: its first word is person, human, people or portrait, in any case.
+
+    >>> [is_person_label(label) for label in ("Person", "person_bmp", "person1", "people 2", "chair", "personal bag")]
+    [True, True, True, True, False, False]
+    """
+    return _PERSON_LABEL.match(plain_name(label)) is not None
 
 
 def is_person_name(name: str) -> bool:

@@ -18,10 +18,10 @@ from xml.parsers import expat
 import numpy as np
 from numpy.typing import NDArray
 
+from segdata.ingest.annotations.background_labels import is_background_label
 from segdata.ingest.annotations.figures import Ellipse, Stroke
 from segdata.ingest.annotations.images import AnnotatedImage
 from segdata.ingest.annotations.labelled import IsPersonLabel
-from segdata.ingest.annotations.person_labels import is_background_label, is_person_label
 from segdata.ingest.annotations.shapes import (
     MOST_POINTS,
     EmptyShapeError,
@@ -32,6 +32,7 @@ from segdata.ingest.annotations.shapes import (
     ShapeError,
     points_of,
 )
+from segdata.ingest.people import is_person_label
 
 _DEEPEST = 32
 _WHOLE = re.compile(r"\s*[0-9]{1,20}\s*")

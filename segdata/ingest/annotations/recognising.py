@@ -26,9 +26,8 @@ from segdata.ingest.annotations.labelled import LabelledImage
 from segdata.ingest.annotations.labelme import read_labelme
 from segdata.ingest.annotations.labelstudio import read_labelstudio
 from segdata.ingest.annotations.manifest import Manifest, parse_manifest
-from segdata.ingest.annotations.person_labels import is_person_label
 from segdata.ingest.annotations.supervisely import read_supervisely
-from segdata.ingest.people import is_person_name
+from segdata.ingest.people import is_person_label, is_person_name
 from segdata.records import REPAIR_MANIFEST
 from segdata.storage.strict_json import parse_json
 from segdata.storage.text import decode_text

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from segdata.ingest.annotations.class_maps import decode_classes, parse_labelmap, voc_classes, voc_colour
-from segdata.ingest.annotations.person_labels import is_person_label
 from segdata.ingest.annotations.shapes import ShapeError
+from segdata.ingest.people import is_person_label
 
 MASK = np.zeros((8, 10), bool)
 MASK[2:7, 3:8] = True
