@@ -147,8 +147,8 @@ class Reject:
         detail: what exactly, and what to do about it.
         stamps: of the bytes that were judged, so that they are not judged again; None where the name or the file
             system was at fault, which may be mended without a byte changing.
-        sample_id: that the candidate would have had, where `path` without its suffix does not say it, as for a label
-            whose photo is missing.
+        sample_id: that the candidate would have had, where its photo is not there and somebody's name for it is left:
+            that of a label, of annotations, or in a list. None where `path` is that of a photo.
     """
 
     dataset: str

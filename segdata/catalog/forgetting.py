@@ -203,14 +203,19 @@ def remember(workspace: Workspace, pseudonyms: Pseudonyms, rows: Iterable[Mappin
     Args:
         workspace: whose catalog and key.
         pseudonyms: of the key of the workspace.
-        rows: with `sample_id`, `image_sha256` and `alpha_sha256`.
+        rows: with `sample_id`, `image_sha256` and `alpha_sha256`, and `alpha_uri` where it is known.
         run_id: the run that forgets them.
     """
     notes: dict[tuple[str, str], dict[str, object]] = {}
     for row in rows:
         image, alpha = (row[name] and pseudonyms.of_bytes(row[name]) for name in ("image_sha256", "alpha_sha256"))
         sample = pseudonyms.of_sample(row["sample_id"])
-        names = {"sample_hmac": sample, "image_hmac": image or "", "alpha_hmac": alpha}
+        names = {
+            "sample_hmac": sample,
+            "image_hmac": image or "",
+            "alpha_hmac": alpha,
+            "name_hmacs": pseudonyms.of_names(row),
+        }
         notes[sample, image or ""] = {**names, "key_id": pseudonyms.key_id, "at": datetime.now(UTC), "run_id": run_id}
     workspace.catalog.merge("forgotten", rows_to_table("forgotten", list(notes.values())))
 

@@ -14,14 +14,16 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
+from segdata.catalog.forgotten_names import forms_in, last_part, name_form, stem_of
 from segdata.catalog.mentions import continues_name, map_strings
 from segdata.catalog.workspace import Workspace
 from segdata.errors import CatalogError, DataError, StorageError
@@ -65,6 +67,20 @@ class Pseudonyms:
         """What stands in for a file's SHA-256: 64 hexadecimal digits, too."""
         return self._value("bytes", sha256)
 
+    def of_name(self, dataset: str, form: str) -> str:
+        """What stands in for a name in a dataset, in the form of `name_form`."""
+        return self._value("name", f"{dataset}/{form}")
+
+    def of_names(self, row: Mapping[str, Any]) -> list[str]:
+        """What stands in for the names that files of a sample may have, from its row of `samples`: of photo and label.
+
+        Args:
+            row: with `sample_id`, and `alpha_uri` where it is known.
+        """
+        dataset, _, stem = row["sample_id"].partition("/")
+        names = {last_part(stem), last_part(stem_of(row.get("alpha_uri") or ""))} - {""}
+        return sorted({self.of_name(dataset, name_form(name)) for name in names})
+
     def _value(self, purpose: str, text: str) -> str:
         return hmac.digest(self.key, f"{purpose}\0{text}".encode("utf-8", "surrogateescape"), "sha256").hex()
 
@@ -76,12 +92,14 @@ class Forgotten:
     Attributes:
         samples: stand-ins of their ids.
         images: stand-ins of the SHA-256 of their photos.
+        names: stand-ins of the names of their photos and labels.
         plain_samples, plain_images: ids and SHA-256 that are not replaced yet, of `PLAIN_ROWS`.
         pseudonyms: makes the stand-ins; None where nothing was forgotten.
     """
 
     samples: frozenset[str] = frozenset()
     images: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
     plain_samples: frozenset[str] = frozenset()
     plain_images: frozenset[str] = frozenset()
     pseudonyms: Pseudonyms | None = field(default=None, repr=False)
@@ -94,6 +112,22 @@ class Forgotten:
         if sample_id in self.plain_samples:
             return True
         return self.pseudonyms is not None and self.pseudonyms.of_sample(sample_id) in self.samples
+
+    def has_name_in(self, dataset: str, path: str) -> bool:
+        """Whether a path, or a line of a list, contains the name of a forgotten sample of a dataset, as whole words.
+
+        It may be the name of another sample, too: folders and what surrounds the name don't count.
+        """
+        forms = forms_in(path)
+        if any((dataset, form) in self._plain_names for form in forms):
+            return True
+        names = self.pseudonyms
+        return names is not None and any(names.of_name(dataset, form) in self.names for form in forms)
+
+    @cached_property
+    def _plain_names(self) -> frozenset[tuple[str, str]]:
+        parts = (sample_id.partition("/") for sample_id in self.plain_samples)
+        return frozenset((dataset, name_form(last_part(stem))) for dataset, _, stem in parts)
 
     def has_image(self, sha256: str | None) -> bool:
         """Whether a photo with these bytes was forgotten."""
@@ -147,12 +181,13 @@ def read_forgotten(workspace: Workspace) -> Forgotten:
         CatalogError: The key of the workspace is missing or another one: forgotten samples can't be recognised.
     """
     catalog = workspace.catalog
-    rows = catalog.read("forgotten", ["sample_hmac", "image_hmac", "key_id"])
+    rows = catalog.read("forgotten", ["sample_hmac", "image_hmac", "name_hmacs", "key_id"])
     plain = catalog.read("samples", ["sample_id", "image_sha256"], PLAIN_ROWS)
     pseudonyms = _pseudonyms_of(workspace, rows) if rows.num_rows else None
     return Forgotten(
         frozenset(rows["sample_hmac"].to_pylist()),
         frozenset(value for value in rows["image_hmac"].to_pylist() if value),
+        frozenset(value for values in rows["name_hmacs"].to_pylist() for value in values or ()),
         frozenset(plain["sample_id"].to_pylist()),
         frozenset(value for value in plain["image_sha256"].to_pylist() if value),
         pseudonyms,

@@ -218,6 +218,7 @@ FORGOTTEN = pa.schema(
         ("sample_hmac", _text),  # stands in for the sample id everywhere: HMAC-SHA256 by the key of the workspace
         ("image_hmac", _text),  # of the photo's SHA-256, likewise; empty where it is not known
         ("alpha_hmac", _text),  # of the label's
+        ("name_hmacs", pa.list_(_text)),  # of the names that its label, its annotations or a list may have, likewise
         ("key_id", _text),  # says which key made these
         ("at", pa.timestamp("us", tz="UTC")),
         ("run_id", _text),

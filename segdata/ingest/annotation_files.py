@@ -101,8 +101,18 @@ def describe_fault(error: OSError) -> str:
     return "leaves the root" if error.errno == errno.EXDEV else f"can't be read ({error.strerror})"
 
 
-def without_photo(annotations: Mapping[str, Picture], dataset: str) -> Iterator[Found]:
-    """Rejects of files of annotations that no photo belongs to."""
-    for stem in sorted(annotations):
-        path = annotations[stem].path
-        yield Reject(dataset, path, "missing_image", f"no photo belongs to {path}; put it there, or remove the file")
+def without_photo(annotations: Mapping[str, Picture], dataset: str, photos_folder: str = ".") -> Iterator[Found]:
+    """Rejects of files of annotations that no photo belongs to.
+
+    Args:
+        annotations: by the path that their photo would have below its folder, with or without its suffix.
+        dataset: the source's name in the recipe.
+        photos_folder: of the photos, under the root.
+    """
+    start = dataset if photos_folder == "." else f"{dataset}/{photos_folder}"
+    for name in sorted(annotations):
+        path = annotations[name].path
+        stem, dot, suffix = name.rpartition(".")
+        sample_id = f"{start}/{stem if f'{dot}{suffix}'.lower() in IMAGE_SUFFIXES else name}"
+        detail = f"no photo belongs to {path}; put it there, or remove the file"
+        yield Reject(dataset, path, "missing_image", detail, sample_id=sample_id)

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from segdata.catalog.forgotten_names import stem_of
 from segdata.errors import SourceError
 from segdata.ingest.annotations.coco import entry_id
 from segdata.ingest.annotations.drawing import Setup
@@ -111,13 +112,14 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
 
 
 def _judge(tree: Tree, entry: _Entry, picture: Picture | None, dataset: str) -> Found:
+    sample_id = f"{dataset}/{stem_of(entry.path)}"
     if entry.fault is not None:
-        return Reject(dataset, entry.path, "unsafe_path", entry.fault)
+        return Reject(dataset, entry.path, "unsafe_path", entry.fault, sample_id=sample_id)
     if entry.unwanted is not None:
         is_inside = picture is not None and not picture.leads_out
         return Filtered(dataset, entry.path, entry.unwanted, there=is_inside)
     if picture is None:
-        return Reject(dataset, entry.path, "missing_image", "annotated, and not there")
+        return Reject(dataset, entry.path, "missing_image", "annotated, and not there", sample_id=sample_id)
     if entry.drawing is not None:
         found = tree.pair(picture, None, kind="portrait", split="train", licence=entry.licence)
         return found._replace(drawing=entry.drawing) if isinstance(found, Candidate) else found

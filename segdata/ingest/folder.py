@@ -103,10 +103,14 @@ def _read_pairs(tree: Tree, source: SourceRecipe) -> Iterator[Found]:
         elif name is None and source.naming_is_given:
             yield Filtered(source.name, image.path, "other_name")
         else:
-            yield Reject(source.name, image.path, "missing_alpha", explain.missing_mask(name))
+            # in one folder the mask of a photo that is not there any more may count as a photo
+            sample_id = f"{source.name}/{image.stem}" if looks_like_mask(image.stem) else None
+            detail = explain.missing_mask(name)
+            yield Reject(source.name, image.path, "missing_alpha", detail, sample_id=sample_id)
     yield from _unused_masks(source, naming, masks, of_masks.by_name, set(pairs.values()))
     for mask in sorted([*_loose_masks(of_masks.by_name, set(pairs.values())), *of_masks.others]):
-        yield Reject(source.name, mask.path, "missing_image", explain.missing_image(mask))
+        sample_id = _sample_of_mask(source, naming, mask.stem[masks.start :])
+        yield Reject(source.name, mask.path, "missing_image", explain.missing_image(mask), sample_id=sample_id)
 
 
 def _loose_masks(by_name: Mapping[str, list[Picture]], paired: Set[str]) -> list[Picture]:
@@ -124,8 +128,9 @@ def _unused_masks(
     for name in sorted(name for name in paired if len(by_name[name]) > 1):
         first, *others = _usable(by_name[name], masks.unread)
         for other in others:
-            remedy = 'keep one of them, or write masks_of_one = "union"'
-            yield Reject(source.name, other.path, "unsafe_path", f"a second label beside {first.path}; {remedy}")
+            detail = f'a second label beside {first.path}; keep one of them, or write masks_of_one = "union"'
+            sample_id = _sample_of_mask(source, naming, other.stem[masks.start :])
+            yield Reject(source.name, other.path, "unsafe_path", detail, sample_id=sample_id)
 
 
 def _sort_files(tree: Tree, source: SourceRecipe) -> tuple[Naming, _Files, _Files]:
@@ -188,6 +193,19 @@ def _name_of_mask(stem: str, naming: Naming, photos: Collection[str]) -> str | N
     if is_pattern(naming.mask_suffix):
         return match_pattern(stem, naming, photos)
     return shared_name(stem, naming.mask_prefix, naming.mask_suffix)
+
+
+def _sample_of_mask(source: SourceRecipe, naming: Naming, stem: str) -> str:
+    """The id that the sample of a mask would have.
+
+    Args:
+        source: its section of the recipe.
+        naming: the scheme that was used.
+        stem: of the mask, below the folder of masks.
+    """
+    folder, slash, name = (_name_of_mask(stem, naming, ()) or stem).rpartition("/")
+    start = "" if _normal(source.images) == "." else f"{_normal(source.images)}/"
+    return f"{source.name}/{start}{folder}{slash}{naming.image_prefix}{name}{naming.image_suffix}"
 
 
 def _group(files: _Files, naming: Naming, are_masks: bool, photos: Collection[str]) -> _Groups:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from segdata.catalog.forgotten_names import stem_of
 from segdata.errors import SourceError
 from segdata.ingest.annotation_files import refuse_backgrounds, split_files
 from segdata.ingest.annotations.drawing import Listed, Setup
@@ -131,7 +132,7 @@ def _without_photo(task: Listed, number: int, folder: str, dataset: str) -> Foun
     if task.unwanted is not None:
         return Filtered(dataset, path, task.unwanted)
     detail = f"task {number + 1} is of this photo, and none of the files is it alone; put it into {folder}/"
-    return Reject(dataset, path, "missing_image", detail)
+    return Reject(dataset, path, "missing_image", detail, sample_id=f"{dataset}/{stem_of(path)}")
 
 
 def _pair(tree: Tree, photo: Picture, task: Listed, drawer: LabelDrawer) -> Found:

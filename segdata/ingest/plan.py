@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from segdata.catalog.forgotten import NOTHING_FORGOTTEN, Forgotten
+from segdata.catalog.forgotten_names import stem_of
 from segdata.ingest.known import Before, Known, Named
 from segdata.ingest.label_file import Reading
 from segdata.ingest.measure import STAMP_COLUMNS
@@ -21,7 +22,7 @@ from segdata.ingest.reading import Found, Reports
 from segdata.ingest.recipe import SourceRecipe
 from segdata.ingest.source_decision import NO_DECISION, SourceDecision
 from segdata.ingest.twins import Twins, by_preference
-from segdata.records import HAS_PERSON, Candidate, Filtered, Reject, Stamps
+from segdata.records import HAS_PERSON, Candidate, Filtered, Reject, Stamps, printable
 
 Row = dict[str, Any]
 
@@ -54,15 +55,22 @@ class Rules:
     decision: SourceDecision = NO_DECISION
 
     def is_forgotten(self, refused: Reject | Filtered) -> bool:
-        """Whether a file that is no candidate belongs to a forgotten sample, so that its name must not be stored."""
+        """Whether a file that is no candidate belongs to a forgotten sample, so that its name must not be stored.
+
+        What has no photo may have any name that contains that of the sample.
+        """
         forgotten = self.forgotten()
         if not forgotten:
             return False
-        sample_id = refused.sample_id if isinstance(refused, Reject) else None
-        if sample_id is not None and forgotten.has_sample(sample_id):
+        dataset, path = refused.dataset, refused.path
+        if forgotten.has_sample(f"{dataset}/{stem_of(path)}"):
             return True
-        folder, slash, name = refused.path.rpartition("/")
-        return forgotten.has_sample(f"{refused.dataset}/{folder}{slash}{name.rpartition('.')[0] or name}")
+        if not isinstance(refused, Reject) or refused.sample_id is None:
+            return False
+        sample_id = printable(refused.sample_id)
+        return forgotten.has_sample(sample_id) or any(
+            forgotten.has_name_in(dataset, name) for name in (sample_id.partition("/")[2], path)
+        )
 
     @cached_property
     def reading(self) -> Reading:
@@ -185,7 +193,10 @@ def _place(
     plan.remarks += placed.remarks
     if rules.complete:  # else a listed photo may lie beyond the limit
         for one in placed.rejects:
-            plan.rejects.setdefault(one.path, refused_row(one))
+            if rules.is_forgotten(one):
+                plan.left_out["forgotten"] += 1
+            else:
+                plan.rejects.setdefault(one.path, refused_row(one))
 
 
 def _sort_out_twins(plan: IngestPlan, alike: Sequence[Candidate], before: Before, rules: Rules) -> None:

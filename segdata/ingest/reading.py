@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -74,7 +75,9 @@ class Tree:
     def refused(self) -> list[Reject | Filtered | TreeReport]:
         """What the walks and pairings so far could not use, and a report of other files; a reader yields it last."""
         report = TreeReport(self._dataset, self._ignored, dict(sorted(self._other_files.items())))
-        unread = [self.reject_unread(picture) for picture in self.unread]
+        unread = [  # in a folder of labels they may be of a photo with another path
+            replace(self.reject_unread(picture), sample_id=f"{self._dataset}/{picture.stem}") for picture in self.unread
+        ]
         return [*self._refused, *unread, *([report] if self._ignored or self._other_files else [])]
 
     def take_unread(self) -> list[Picture]:

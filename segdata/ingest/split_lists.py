@@ -100,7 +100,9 @@ def splits_of(lists: SplitLists, photos: Iterable[str], others: Iterable[str] = 
                     twice.add(path)
             else:
                 fault = "names several photos; write its whole path" if named else "names no photo"
-                rejects.append(Reject(lists.dataset, line, "missing_image", f"a line of {file} that {fault}"))
+                sample_id = None if named else f"{lists.dataset}/{_without_suffix(line)}"
+                detail = f"a line of {file} that {fault}"
+                rejects.append(Reject(lists.dataset, line, "missing_image", detail, sample_id=sample_id))
     photo_paths = set(known.photos)
     kept = {path: split for path, split in splits.items() if path in photo_paths and path not in twice}
     return ListedSplits(kept, frozenset(twice & photo_paths), tuple(rejects))

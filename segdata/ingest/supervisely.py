@@ -65,7 +65,8 @@ def _read_dataset(dataset: str, source_name: str, tree: Tree, files: AnnotationF
         else:
             taken.add(name)
             yield files.pair(photo, annotations[name])
-    yield from without_photo({name: file for name, file in annotations.items() if name not in taken}, source_name)
+    alone = {name: file for name, file in annotations.items() if name not in taken}
+    yield from without_photo(alone, source_name, images)
 
 
 def _find_datasets(root: Path) -> list[str]:

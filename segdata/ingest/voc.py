@@ -49,11 +49,12 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     yield PhotoSet(source.name, _MAPS, len(pair_names(photos, maps)))
     for name, split in sorted(splits.items()):
         label = maps.get(of_maps.get(name, ""))
+        sample_id = f"{source.name}/{_photo_stem(name)}"
         if fault := fault_of(name):
-            yield Reject(source.name, f"{_IMAGES}/{name}.jpg", "unsafe_path", f"a listed name {fault}")
+            detail = f"a listed name {fault}"
+            yield Reject(source.name, f"{_IMAGES}/{name}.jpg", "unsafe_path", detail, sample_id=sample_id)
         elif name not in of_photos:
             where = label.path if label else f"{_IMAGES}/{name}.jpg"
-            sample_id = f"{source.name}/{_photo_stem(name)}"
             yield Reject(source.name, where, "missing_image", f"no {name} in {_IMAGES}/", sample_id=sample_id)
         for image in photos[of_photos[name]] if name in of_photos and fault is None else ():
             if label is None:
@@ -74,7 +75,8 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     with_photo = pair_names(unlisted_maps, photos)
     for name in unlisted_maps:
         if name not in with_photo:
-            yield Reject(source.name, maps[name].path, "missing_image", f"no {name} in {_IMAGES}/")
+            detail, sample_id = f"no {name} in {_IMAGES}/", f"{source.name}/{_photo_stem(name)}"
+            yield Reject(source.name, maps[name].path, "missing_image", detail, sample_id=sample_id)
     yield from tree.refused
 
 

@@ -16,6 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
+from segdata.catalog.forgetting import conceal, erase, traces_of
+from segdata.catalog.forgotten import make_pseudonyms
+from segdata.catalog.schemas import SCHEMAS
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.errors import SourceError
@@ -437,6 +440,87 @@ def test_a_list_that_is_a_link_within_the_root_is_read(reader: str, layout: Layo
     link.symlink_to(link.rename(tree / "kept"))
     assert list(read(reader, tree)) == expected
     assert len(expected) == len(NAMES)
+
+
+def ingest_and_forget(workspace: Workspace, source: SourceRecipe, sample_id: str) -> None:
+    """An ingest, and then what `segdata forget` does to the tables."""
+    run(RunContext(workspace, "first"), [source])
+    pseudonyms = make_pseudonyms(workspace)
+    traces = traces_of(workspace, [sample_id])
+    erase(workspace, traces, pseudonyms, "forget")
+    conceal(workspace, traces, pseudonyms, "forget")
+
+
+def cells_with(catalog: Catalog, words: tuple[str, ...]) -> list[str]:
+    """Rows of all tables that contain one of the words."""
+    rows = (str(row) for name in SCHEMAS if catalog.version(name) >= 0 for row in catalog.read(name).to_pylist())
+    return [row for row in rows if any(word in row for word in words)]
+
+
+@pytest.mark.parametrize("lists", [False, True])
+def test_what_is_left_of_a_forgotten_sample_brings_its_name_into_no_table(
+    reader: str, layout: Layout, tmp_path: Path, lists: bool
+) -> None:
+    name, stays = "Anna Schmidt", "00001"
+    root = (tmp_path / "tree").resolve()
+    build(root, layout, [name, stays])
+    lines = [layout.image(name), layout.image(stays), *([f"{name}.jpg", name] if lists else [])]
+    (root / "train.txt").write_text("".join(f"{line}\n" for line in lines))
+    split = {"split": "lists"} if lists else {}
+    source = SourceRecipe(name="mine", reader=reader, root=str(root), **split)  # type: ignore[arg-type]  # names of readers
+    workspace = Workspace(tmp_path, Catalog(tmp_path / "catalog"))
+    ingest_and_forget(workspace, source, f"mine/{layout.image(name).rpartition('.')[0]}")
+    assert cells_with(workspace.catalog, ("Anna", "Schmidt")) == []
+    (root / layout.image(name)).unlink()
+    result = run(RunContext(workspace, "second"), [source])
+    assert cells_with(workspace.catalog, ("Anna", "Schmidt")) == []
+    assert result.sources["mine"].filtered["forgotten"] >= 1
+    assert result.sources["mine"].unchanged == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [
+        ("images/Anna Schmidt.jpg", "masks/anna schmidt.png"),
+        ("images/2024/Anna Schmidt.jpg", "masks/Anna Schmidt.png"),
+        ("images/Anna Schmidt_image.jpg", "masks/Anna Schmidt_mask.png"),
+        ("images/Anna12.jpg", "masks/Anna12mask.png"),
+    ],
+)
+@pytest.mark.parametrize("others", [True, False])
+def test_a_mask_of_a_forgotten_photo_is_recognised_whatever_the_naming_scheme(
+    tmp_path: Path, image: str, label: str, others: bool
+) -> None:
+    root = (tmp_path / "tree").resolve()
+    pairs = [(image, label)]
+    words = ("Anna Schmidt", "anna schmidt", "Anna12")
+    for word in words if others else ():
+        pairs += [(image.replace(word, "ben34"), label.replace(word, "ben34"))] if word in image else []
+    for seed, (photo, mask) in enumerate(pairs):
+        write_pixels(root / photo, np.random.default_rng(seed).integers(0, 255, (40, 30, 3), dtype=np.uint8))
+        pixels = np.zeros((40, 30), np.uint8)
+        pixels[20:, 5:25] = 255
+        write_pixels(root / mask, pixels)
+    source = SourceRecipe(name="mine", reader="folder", root=str(root))
+    workspace = Workspace(tmp_path, Catalog(tmp_path / "catalog"))
+    ingest_and_forget(workspace, source, f"mine/{image.rpartition('.')[0]}")
+    (root / image).unlink()
+    run(RunContext(workspace, "second"), [source])
+    assert cells_with(workspace.catalog, words) == []
+
+
+def test_a_label_without_a_photo_is_still_reported_after_another_was_forgotten(
+    reader: str, layout: Layout, tmp_path: Path
+) -> None:
+    root = (tmp_path / "tree").resolve()
+    build(root, layout, ["Anna Schmidt", "ben", "carol"])
+    source = SourceRecipe(name="mine", reader=reader, root=str(root))  # type: ignore[arg-type]  # names of readers
+    workspace = Workspace(tmp_path, Catalog(tmp_path / "catalog"))
+    ingest_and_forget(workspace, source, f"mine/{layout.image('Anna Schmidt').rpartition('.')[0]}")
+    (root / layout.image("ben")).unlink()
+    run(RunContext(workspace, "second"), [source])
+    expected = layout.label("ben") if layout.label else layout.image("ben")
+    assert [row["path"] for row in workspace.catalog.read("rejects").to_pylist()] == [expected]
 
 
 def test_a_link_that_stays_in_the_root_is_read(reader: str, layout: Layout, tree: Path) -> None:

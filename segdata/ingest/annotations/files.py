@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -156,8 +155,8 @@ class ZipFiles:
         try:
             with self._archive.open(info) as file:
                 data = file.read(most + 1)
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            raise ValueError(f"{name}: can't be unpacked ({error})") from error  # RuntimeError: a password is needed
+        except Exception as error:  # zipfile passes on what each compression raises, and asserts
+            raise ValueError(f"{name}: can't be unpacked ({error})") from error
         if len(data) > most:
             raise ValueError(f"{name}: more than {most:,} bytes; at most that many are read")
         return data
