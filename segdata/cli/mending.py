@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -110,11 +109,15 @@ def _show_changes(mended: Mended) -> None:
                 f"after, IoU {change.iou_with_old:.3f}"
             )
         say("  If they are right, pass --trust.")
-    reasons = Counter(one.reason for one in mended.skipped)
-    for reason, count in reasons.most_common():
-        entries = [one.entry for one in mended.skipped if one.reason == reason]
-        say(f"{count} skipped: {reason}")
+    by_reason: dict[str, list[str]] = {}
+    for skipped in mended.skipped:
+        by_reason.setdefault(skipped.reason, []).append(skipped.entry)
+    reasons = sorted(by_reason.items(), key=lambda item: -len(item[1]))
+    for reason, entries in reasons[:_MOST_ROWS]:
+        say(f"{len(entries)} skipped: {reason}")
         for entry in entries[:_MOST_ENTRIES]:
             say(f"  {entry}")
-        if count > _MOST_ENTRIES:
-            say(f"  and {count - _MOST_ENTRIES} more; --json lists all")
+        if len(entries) > _MOST_ENTRIES:
+            say(f"  and {len(entries) - _MOST_ENTRIES} more; --json lists all")
+    if others := sum(len(entries) for _, entries in reasons[_MOST_ROWS:]):
+        say(f"{others} skipped for other reasons; --json lists all")

@@ -30,6 +30,7 @@ Reports = PhotoSet | NamingReport | TreeReport
 """What a reader says about a source as a whole, and not about one of its files."""
 
 _LONGEST = 4096  # what Linux takes
+_LONGEST_LIST = 1 << 30  # bytes: the annotations of COCO's train2017 have 470 MB
 _LEFTOVER_FOLDERS = frozenset(
     {"@eaDir", "@tmp", "@Recycle", "#recycle", "#snapshot", "__MACOSX", "$RECYCLE.BIN", "System Volume Information"}
 )
@@ -265,7 +266,7 @@ def read_list(root: Path, path: str, dataset: str, links: Links = "inside") -> b
         OSError: It can't be read.
     """
     try:
-        return Root(root, link_targets(root, links)).read(path)[0]
+        return Root(root, link_targets(root, links)).read(path, _LONGEST_LIST)[0]
     except LeavesRootError as error:
         raise SourceError(
             f"source {dataset}: {printable(str(root / path))}: a link that leaves the root is not read; put the file "

@@ -19,6 +19,8 @@ from segdata.storage.text import decode_text
 
 _FILES: dict[str, Split] = {"train.txt": "train", "test.txt": "test", "pool.txt": "pool"}
 
+_MOST_PARTS = 32  # of an end: the ends of one path of 2,000 folders would take megabytes
+
 
 class SplitLists(NamedTuple):
     """The lines of the lists.
@@ -109,7 +111,7 @@ def splits_of(lists: SplitLists, photos: Iterable[str], others: Iterable[str] = 
 
 
 class _Ends:
-    """Paths by each of their ends, without suffixes.
+    """Paths by their ends, of up to `_MOST_PARTS` parts or whole, without suffixes.
 
     Args:
         photos: paths of photos.
@@ -120,12 +122,10 @@ class _Ends:
         self.photos = photos
         self._by_end: dict[str, set[str]] = {}
         for path in (*photos, *others):
-            end = _without_suffix(path)
-            while True:
+            whole = _without_suffix(path)
+            parts = whole.rsplit("/", _MOST_PARTS)[-_MOST_PARTS:]
+            for end in {whole, *("/".join(parts[start:]) for start in range(len(parts)))}:
                 self._by_end.setdefault(end, set()).add(path)
-                _, slash, end = end.partition("/")
-                if not slash:
-                    break
 
     def named_by(self, line: str) -> Collection[str]:
         """The paths that a line names: one, or none, or several if it is not clear which."""

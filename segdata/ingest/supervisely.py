@@ -88,6 +88,8 @@ def _check_labels(root: Path, source: SourceRecipe) -> None:
     Raises:
         SourceError: The recipe names such a class, or meta.json can't be read.
     """
+    if not source.person_labels:
+        return
     try:
         meta = parse_object(read_list(root, _META, source.name, source.links))
     except FileNotFoundError:
@@ -97,7 +99,7 @@ def _check_labels(root: Path, source: SourceRecipe) -> None:
             f"source {source.name}: {root / _META}: can't be read ({error}); download the project again"
         ) from error
     classes = [label_in(one, "title") for one in list_in(meta, "classes") if isinstance(one, dict)]
-    for label in source.person_labels or ():
+    for label in source.person_labels:
         if plain_name(label) not in map(plain_name, classes):
             known = ", ".join(printable(name) for name in sorted(classes)[:_MOST_SHOWN])
             raise SourceError(f"source {source.name}: person_labels: no class is named {label!r}; {_META} has {known}")
