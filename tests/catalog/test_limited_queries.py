@@ -116,14 +116,14 @@ def test_a_query_reads_no_files_and_no_settings_of_the_process(tmp_path: Path) -
         select_limited("SELECT getenv('HOME')", {}, QueryLimits())
 
 
-def test_the_recipes_limit_counts_wherever_a_user_can_type_sql(ingested: Path, segdata: Callable[..., Any]) -> None:
+def test_the_recipes_limit_counts_wherever_a_user_can_type_sql(workspace: Path, segdata: Callable[..., Any]) -> None:
     limit = ["--set", "query.timeout_s=1", "--json"]
     for command in (
         ["query", f"SELECT {ENDLESS}"],
         ["export", "repair", "out", "--where", ENDLESS],
         ["review", "--where", ENDLESS, "--dry-run"],
     ):
-        answer = segdata(*command, *limit, cwd=ingested)
+        answer = segdata(*command, *limit, cwd=workspace)
         if "fiftyone" in answer.err and command[0] == "review":
             pytest.skip("FiftyOne is not installed: review --where can't be tested")
         assert (answer.code, "query.timeout_s" in answer.json["error"]["message"]) == (2, True), answer.err

@@ -283,5 +283,6 @@ def test_a_message_about_a_name_that_is_not_utf8_reaches_the_journal(segdata: Ru
     answer = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
     assert answer.code == 3, answer.err
     assert "caf\\xe9" in answer.json["error"]["message"]
-    runs = segdata("query", "SELECT error FROM runs WHERE status = 'failed'", "--json", cwd=workspace)
+    where = f"run_id = '{answer.json['run_id']}'"  # other tests leave failed runs in this workspace
+    runs = segdata("query", f"SELECT error FROM runs WHERE {where}", "--json", cwd=workspace)
     assert [row["error"] for row in runs.json["rows"]] == [answer.json["error"]["message"]]

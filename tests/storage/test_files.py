@@ -152,4 +152,4 @@ def test_the_sweep_knows_the_names_of_temporary_files(tmp_path: Path, monkeypatc
         atomic_write(tmp_path / "a.bin", b"")
     left.append(make_folder_beside(tmp_path / "a").name)
     assert len(left) == 2
-    assert all(upkeep._OURS.fullmatch(name.removesuffix(".tmp")) for name in left)
+    assert all(upkeep.UNFINISHED_NAME.fullmatch(name.removesuffix(".tmp")) for name in left)
