@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from segdata.catalog.annotated import drop_labels
+from segdata.catalog.annotated import drop_labels, unnamed_labels
 from segdata.catalog.forgotten import PLAIN_ROWS, Pseudonyms, read_forgotten
 from segdata.catalog.known_leaks import leaks_file
 from segdata.catalog.mends import drop_mends, drop_unlisted_mends, mends_of, mends_of_samples
@@ -161,6 +161,8 @@ def erase(workspace: Workspace, traces: Traces, pseudonyms: Pseudonyms, run_id: 
     drop_mends(catalog, traces.ids, _hashes(traces.rows), held)
     drop_unlisted_mends(catalog)
     drop_labels(catalog, traces.ids)
+    for label in list(unnamed_labels(workspace)):  # of photos that were rejected, or of earlier annotations
+        label.unlink(missing_ok=True)
     drop_merged(catalog, traces.ids)
     drop_exported(catalog, traces.ids, _hashes(traces.rows), held)
     leaks_file(catalog).unlink(missing_ok=True)

@@ -189,7 +189,11 @@ def drop_unlisted_mends(catalog: Catalog) -> None:
 def mends_of_samples(catalog: Catalog, names: Set[str], images: Set[str], held: Set[str]) -> set[str]:
     """Under which names the index has the mends that `drop_mends` would remove."""
     known = mends_of(catalog)
-    return {name for name, mend in known.items() if name in names or (mend.image in images and name not in held)}
+    return {
+        name
+        for name, mend in known.items()
+        if _plain_name(name, mend) in names or (mend.image in images and name not in held)
+    }
 
 
 def _next(was: Mend | None, file: str, of: tuple[str | None, str | None], run_id: str | None) -> Mend:

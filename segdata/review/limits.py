@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -23,9 +24,13 @@ def limit_fiftyone(files: Mapping[str, str]) -> None:
     Args:
         files: from `registered_media`.
     """
+    from fiftyone.core.aggregations import Aggregation
+    from fiftyone.core.stages import ViewStage
     from fiftyone.operators import permissions
     from fiftyone.server import metadata
 
+    for base in (ViewStage, Aggregation):  # a request names the class of each, and FiftyOne calls whatever it names
+        base._from_dict = classmethod(only_subclasses(base._from_dict.__func__, base))
     metadata.read_metadata = only_registered(metadata.read_metadata, files)
     permissions.ManagedOperators.has_operator = staticmethod(may_run)
 
@@ -37,6 +42,24 @@ def may_run(operator_uri: str) -> bool:
     (True, False)
     """
     return operator_uri.startswith(_OURS) or operator_uri in _OPERATORS
+
+
+def only_subclasses(from_dict: Callable[[type, dict[str, Any]], Any], base: type) -> Callable[[type, Any], Any]:
+    """Make an object from a request only if it names a class of FiftyOne below a base class.
+
+    Args:
+        from_dict: FiftyOne's, which imports and calls what `_cls` names.
+        base: the class that is expected.
+    """
+
+    def checked(cls: type, document: Any) -> Any:
+        module, _, name = str(document["_cls"]).rpartition(".")
+        named = getattr(sys.modules[base.__module__], name, None) if module == base.__module__ else None
+        if not (isinstance(named, type) and issubclass(named, base)):
+            raise PermissionError(f"{document['_cls']!r} is no {base.__name__} of FiftyOne")
+        return from_dict(cls, document)
+
+    return checked
 
 
 def only_registered(

@@ -77,6 +77,14 @@ def test_a_forgotten_photograph_takes_its_labels_along_from_every_name(catalog: 
     assert files(catalog) == {SECOND, sha256_of(b"4")}
 
 
+def test_a_forgotten_sample_takes_the_mend_of_its_earlier_photograph_along(catalog: Catalog) -> None:
+    keep_mends(catalog, {"p/1": b"new"}, {"p/1": ("its photograph of now", "source of now")})
+    assert f"p/1#{PHOTO}" in mends_of(catalog)
+    drop_mends(catalog, {"p/1"}, {"its photograph of now"})
+    assert set(mends_of(catalog)) == {"p/2"}
+    assert files(catalog) == {SECOND}
+
+
 def test_a_damaged_index_is_named(catalog: Catalog) -> None:
     (folder_of(catalog) / "index.json").write_text("{")
     with pytest.raises(CatalogError, match=r"index\.json: can't be read"):

@@ -262,6 +262,18 @@ def test_with_the_token_no_python_of_a_request_is_executed_and_no_path_is_change
     assert not (tmp_path / "executed").exists()
 
 
+@pytest.mark.parametrize("part", ["view", "aggregations"])
+def test_with_the_token_no_function_that_a_request_names_is_called(opened: Opened, tmp_path: Path, part: str) -> None:
+    call = {"_cls": "os.system", "kwargs": [["command", f"touch {tmp_path / 'executed'}"]], "_uuid": "x"}
+    body = {"dataset": "segdata-portraits", "filters": {}, "sample_ids": [], "view": [], "aggregations": []}
+    opened.ask("POST", "/aggregate", json.dumps({**body, part: [call]}))
+    assert not (tmp_path / "executed").exists()
+    count = {"_cls": "fiftyone.core.aggregations.Count", "kwargs": [["field_or_expr", None]], "_uuid": "y"}
+    first = {"_cls": "fiftyone.core.stages.Limit", "kwargs": [["limit", 2]], "_uuid": "z"}
+    status, answer = opened.ask("POST", "/aggregate", json.dumps({**body, "view": [first], "aggregations": [count]}))
+    assert (status, b"2" in answer) == (200, True), answer
+
+
 @pytest.mark.parametrize("scheme", ["https", "chrome-extension"])
 def test_the_origin_counts_with_its_scheme(opened: Opened, scheme: str) -> None:
     query = json.dumps({"query": "{ __typename }"})
