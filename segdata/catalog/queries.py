@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _SPILL_PREFIX = "segdata-rows-"
 _LONGEST_MESSAGE = 2000
+_FILES_TO_BEGIN = 4
 _MEMORY_OF_A_THREAD = 128 * 2**20
 
 
@@ -262,6 +263,7 @@ def _closed_connection(tables: Mapping[str, Source], memory: int | None, folder:
     """
     import duckdb
 
+    _check_open_files()
     connection = duckdb.connect(":memory:", config={"python_enable_replacements": "false"})
     try:
         # First of all: the bar would be drawn on stdout, where --json is, and on a busy machine the next line is slow.
@@ -287,6 +289,17 @@ def _closed_connection(tables: Mapping[str, Source], memory: int | None, folder:
         _blame_files(tables, error)
         raise
     return connection
+
+
+def _check_open_files() -> None:
+    """See that a few files can be opened: DuckDB ends the process if it can't open those that it needs to begin with.
+
+    Raises:
+        OSError: Too many are open.
+    """
+    with ExitStack() as opened:
+        for _ in range(_FILES_TO_BEGIN):
+            opened.enter_context(Path(os.devnull).open("rb"))
 
 
 def _show_files(connection: duckdb.DuckDBPyConnection, name: str, source: ParquetFiles) -> None:
