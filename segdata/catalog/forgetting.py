@@ -25,7 +25,7 @@ from segdata.catalog.mentions import FREE_TEXT, Mentions
 from segdata.catalog.merged_labels import drop_merged
 from segdata.catalog.purging import quoted, quoted_in
 from segdata.catalog.queries import remove_left_folders
-from segdata.catalog.repairs import drop_exported
+from segdata.catalog.repairs import drop_exported, exported_names_of
 from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.upkeep import UNFINISHED_NAME, unfinished_files
 from segdata.catalog.workspace import Workspace
@@ -84,12 +84,13 @@ class Traces:
         return {row["sample_id"] for row in (*self.rows, *self.composites)} | set(self.done)
 
     def mentions(self, pseudonyms: Pseudonyms) -> Mentions:
-        """Replaces the ids, the hashes and the places of the files, wherever they stand."""
+        """Replaces the ids, the names that exports gave them, the hashes and the places of the files."""
         ids = {name: pseudonyms.of_sample(name) for name in self.ids}
         rows = (*self.rows, *self.composites)
         places = {row[name]: ids[row["sample_id"]] for row in rows for name in ("image_uri", "alpha_uri") if row[name]}
         hashes = {value: pseudonyms.of_bytes(value) for value in self.hashes}
-        return Mentions(places | ids | hashes, self.similar)
+        exported = {name: ids[sample] for sample in ids for name in exported_names_of(sample)}
+        return Mentions(exported | places | ids | hashes, self.similar)
 
 
 def traces_of(workspace: Workspace, sample_ids: Sequence[str]) -> Traces:

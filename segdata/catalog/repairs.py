@@ -8,7 +8,9 @@ decides which sample a label belongs to: this record does.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -50,6 +52,29 @@ class RepairExport:
     format: str
     at: datetime
     samples: tuple[ExportedSample, ...]
+
+
+def file_name_of(sample_id: str) -> str:
+    """A sample's id as a path that any file system and any program takes, with an id that survives renaming.
+
+    Tools put a prefix before a name, drop its folders or add a hash. The eight digits at its end stay, and no other
+    sample has them.
+
+    >>> file_name_of("p/training/00001")
+    'p/training/00001-fa5dc7a9'
+    """
+    plain = "/".join(re.sub(r"[^A-Za-z0-9_.-]", "_", part).lstrip(".") or "_" for part in sample_id.split("/"))
+    return f"{plain}-{hashlib.sha256(sample_id.encode()).hexdigest()[:8]}"
+
+
+def exported_names_of(sample_id: str) -> tuple[str, str, str]:
+    """What a returned file may be called: the exported name, that without folders, and its eight digits.
+
+    >>> exported_names_of("p/anna lee")
+    ('p/anna_lee-24270f72', 'anna_lee-24270f72', '24270f72')
+    """
+    name = file_name_of(sample_id)
+    return name, name.rpartition("/")[2], name.rpartition("-")[2]
 
 
 def folder_of_repairs(catalog: Catalog) -> Path:

@@ -93,6 +93,9 @@ def show_mending(result: Mapping[str, Any]) -> None:
 
 def _show_changes(mended: Mended) -> None:
     """What will change, before it is written."""
+    if mended.export is not None:
+        guessed = " (the newest that most names fit; --of RUN chooses another)" if mended.is_guessed else ""
+        say(f"labels of the export {mended.export}{guessed}")
     if mended.changed:
         rows = []
         for one in mended.changed[:_MOST_ROWS]:

@@ -11,9 +11,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +20,7 @@ from typing import Any, Literal, get_args
 
 from segdata.catalog.pixels import read_unchanged_alpha, read_unchanged_image
 from segdata.catalog.purging import quoted_in
-from segdata.catalog.repairs import ExportedSample, RepairExport, record_export
+from segdata.catalog.repairs import ExportedSample, RepairExport, file_name_of, record_export
 from segdata.catalog.verdicts import of_reviewers
 from segdata.catalog.workspace import RunContext
 from segdata.errors import DataError, TooFewSamplesError, UsageError
@@ -154,19 +152,6 @@ def _write_lists(
     lines = [line for line, _ in written]
     manifest = {"format": REPAIR_FORMAT, "as": file_format, "run": context.run_id, "samples": lines}
     atomic_write(checked_target(out, REPAIR_MANIFEST), json.dumps(manifest, indent=1).encode())
-
-
-def file_name_of(sample_id: str) -> str:
-    """A sample's id as a path that any file system and any program takes, with an id that survives renaming.
-
-    Tools put a prefix before a name, drop its folders or add a hash. The eight digits at its end stay, and no other
-    sample has them.
-
-    >>> file_name_of("p/training/00001")
-    'p/training/00001-fa5dc7a9'
-    """
-    plain = "/".join(re.sub(r"[^A-Za-z0-9_.-]", "_", part).lstrip(".") or "_" for part in sample_id.split("/"))
-    return f"{plain}-{hashlib.sha256(sample_id.encode()).hexdigest()[:8]}"
 
 
 def _known(file_format: str) -> RepairFormat:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from segdata.catalog.mends import Mend, keep_mends, mends_of
 from segdata.catalog.pixels import read_alpha_of
 from segdata.catalog.purging import quoted_in
-from segdata.catalog.repairs import ExportedSample, RepairExport, exports_of
+from segdata.catalog.repairs import ExportedSample, RepairExport
 from segdata.catalog.verdicts import of_reviewers
 from segdata.catalog.workspace import RunContext
-from segdata.errors import DataError, UsageError
+from segdata.errors import DataError
 from segdata.imaging.arrays import Alpha
 from segdata.imaging.encode import encode_png
 from segdata.ingest.annotations.answering import Remarks
 from segdata.ingest.annotations.decoding import MendedFolder, NamedLabel
-from segdata.ingest.annotations.manifest import Manifest
 from segdata.ingest.annotations.matching import match_labels
 from segdata.ingest.annotations.shapes import ShapeError
 from segdata.ingest.mended_changes import LabelChange, compare_labels, is_held_back, is_same_label, last_verdicts
+from segdata.ingest.mended_exports import choose_export
 from segdata.records import Progress
 from segdata.storage.files import sha256_of
 
@@ -62,6 +61,8 @@ class Mended:
         held_back: labels that are too different from the old ones; `--trust` takes them.
         same: how many are as they were, or came in before.
         skipped: what is not used, with the reason.
+        export: the run of the export that the labels were matched with; None for none.
+        is_guessed: whether that export was chosen by the names of the labels.
     """
 
     samples: Mapping[str, tuple[str, ...]]
@@ -69,6 +70,8 @@ class Mended:
     held_back: tuple[LabelChange, ...]
     same: int
     skipped: tuple[Skipped, ...]
+    export: str | None = None
+    is_guessed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The key `mended` of `segdata ingest --json`."""
@@ -77,7 +80,12 @@ class Mended:
             "held_back": [change.to_json() for change in self.held_back],
             "same": self.same,
             "skipped": [one.to_json() for one in self.skipped],
+            "export": self.export,
         }
+
+    def without_file_names(self) -> dict[str, Any]:
+        """The same for the journal: a file's name may contain a person's, which `forget` could not find."""
+        return {**self.to_json(), "skipped": [{"sample_id": one.sample_id} for one in self.skipped]}
 
 
 @dataclass(frozen=True)
@@ -145,16 +153,17 @@ def take_in_mended(context: RunContext, path: Path, options: MendedOptions | Non
 
     Raises:
         SourceError: There are no labels in it, or their list can't be read.
-        UsageError: There is no export of that run.
+        UsageError: There is no export of that run, or segdata.json does not say which one it is.
     """
     asked = options or MendedOptions()
     with MendedFolder(path) as folder:
-        exports = _exports_for(context, folder.manifest, asked.of)
-        matches = match_labels([label.names for label in folder.labels], exports)
+        names = [label.names for label in folder.labels]
+        chosen = choose_export(context.catalog, folder.manifest, asked.of, names)
+        matches = match_labels(names, [chosen.export] if chosen.export is not None else [])
         samples = [match.sample for match in matches if match.sample is not None]
         known = _Known(context, {sample.sample_id for sample in samples})
         result = _Sorting(skipped=[Skipped(entry, reason) for entry, reason in folder.skipped])
-        if folder.manifest is not None and folder.manifest.run is None:
+        if folder.manifest is not None and not chosen.is_recorded:
             result.skipped += (Skipped(entry, reason) for entry, reason in folder.manifest.skipped)
         for number, (label, match) in enumerate(zip(folder.labels, matches, strict=True), 1):
             if match.sample is None:
@@ -163,32 +172,15 @@ def take_in_mended(context: RunContext, path: Path, options: MendedOptions | Non
             result.returned.add(match.sample.sample_id)
             _sort(context, (folder, label, match.sample), known, asked.trust, result)
             context.progress(Progress("ingest", "mended", number, len(matches), "labels"))
-    result.skipped += _not_returned(exports, result.returned)
-    mended = _mended_of(result, known.rows)
+    result.skipped += _not_returned(chosen.export, result.returned)
+    run_id = chosen.export.run_id if chosen.export is not None and result.returned else None
+    mended = replace(_mended_of(result, known.rows), export=run_id or None, is_guessed=chosen.is_guessed)
     if asked.announce is not None:
         asked.announce(mended)
     if result.mended and not context.dry_run:
         before = {name: (known.rows[name]["image_sha256"], known.rows[name]["alpha_sha256"]) for name in result.mended}
         keep_mends(context.catalog, result.mended, before, context.run_id)
     return mended
-
-
-def _exports_for(context: RunContext, manifest: Manifest | None, of: str | None) -> list[RepairExport]:
-    """The exports that the labels may belong to, the likeliest first."""
-    exports = exports_of(context.catalog)
-    if of is not None:
-        chosen = [export for export in exports if export.run_id == of]
-        if not chosen:
-            listed = ", ".join(export.run_id for export in exports[:10]) or "none yet"
-            raise UsageError(f"ingest: --of {of}: no such export for repair; there are {listed}")
-        return chosen
-    if manifest is None:
-        return exports
-    named = [export for export in exports if export.run_id == manifest.run]
-    if named or manifest.run is not None:
-        return named + [export for export in exports if export not in named]
-    lines = (ExportedSample(one.sample_id, one.image, one.image_sha256, one.alpha_sha256) for one in manifest.lines)
-    return [*exports, RepairExport("", manifest.format, datetime.now(UTC), tuple(lines))]
 
 
 def _sort(
@@ -256,21 +248,13 @@ def _unused_shapes(label: NamedLabel, name: str) -> list[Skipped]:
     return skipped
 
 
-def _not_returned(exports: Sequence[RepairExport], returned: set[str]) -> Iterable[Skipped]:
-    """The samples of the exports that something came back from, of which nothing came back.
-
-    Of several exports with the same samples, the newest is meant.
-    """
-    reported: set[str] = set()
-    for export in exports:
-        names = {sample.sample_id for sample in export.samples}
-        if not names & (returned - reported):
-            continue
-        for sample in export.samples:
-            if sample.sample_id not in returned | reported:
-                reason = "no annotation came back for it, and its label stays"
-                yield Skipped(sample.image, reason, sample.sample_id)
-        reported |= names
+def _not_returned(export: RepairExport | None, returned: Set[str]) -> Iterable[Skipped]:
+    """The samples of the export of which nothing came back, where something of it came back."""
+    if export is None or not returned:
+        return
+    for sample in export.samples:
+        if sample.sample_id not in returned:
+            yield Skipped(sample.image, "no annotation came back for it, and its label stays", sample.sample_id)
 
 
 def _mended_of(result: _Sorting, rows: Mapping[str, Row]) -> Mended:

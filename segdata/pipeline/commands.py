@@ -45,6 +45,7 @@ def ingest_mended(session: Session, path: Path, options: MendedOptions | None = 
     with session.record("ingest") as record:
         mended = take_in_mended(record.context, path, options)
         record.result = {"mended": mended.to_json()}
+        record.journalled = {"mended": mended.without_file_names()}
         _ingest_again(record, session, list(mended.samples))
     return record
 
@@ -64,6 +65,7 @@ def undo_mended(session: Session, run_id: str) -> Record:
     with session.record("ingest") as record:
         undone = undo_mended_run(record.context, run_id)
         record.result = {"undone": undone.to_json()}
+        record.journalled = dict(record.result)
         _ingest_again(record, session, list(undone.datasets))
     return record
 
@@ -77,7 +79,7 @@ def _ingest_again(record: Record, session: Session, names: Sequence[str]) -> Non
         record.context, choose_sources(session.recipe, names, None) if names and not session.dry_run else []
     )
     record.result |= result.to_json()
-    record.journalled = {**record.result, **result.without_file_names().to_json()}
+    record.journalled = {**(record.journalled or {}), **result.without_file_names().to_json()}
     if not session.dry_run:
         record.result["test"] = record.journalled["test"] = pin_test_anew(record.context, session.recipe)
 

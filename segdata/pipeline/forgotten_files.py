@@ -22,7 +22,6 @@ from segdata.catalog.training_sets import SAMPLE_FILES
 from segdata.catalog.upkeep import UNFINISHED_NAME
 from segdata.catalog.workspace import Workspace
 from segdata.errors import StorageError
-from segdata.export.repair import file_name_of
 from segdata.imaging.formats import IMAGE_SUFFIXES
 from segdata.storage.files import atomic_write
 
@@ -100,12 +99,11 @@ def files_that_name(
         sources: the roots of the sources, which are their owner's.
     """
     mentions = traces.mentions(pseudonyms)
-    exported = Mentions({file_name_of(name): pseudonyms.of_sample(name) for name in traces.ids}, traces.similar)
     photos = {PurePosixPath(name).name for name in (*traces.done, *(row["sample_id"] for row in traces.rows))}
 
     def counts(file: Path) -> bool:
         place = os.fsencode(file.relative_to(workspace.root))
-        if mentions.are_in(place) or exported.are_in(place):
+        if mentions.are_in(place):
             return True
         return _may_show(file, photos) or _names_one(file, mentions, traces.hashes)
 

@@ -20,12 +20,12 @@ from pycocotools import mask as coco
 from segdata import records
 from segdata.catalog.mends import mends_of
 from segdata.catalog.pixels import read_alpha_of
-from segdata.catalog.repairs import exports_of
+from segdata.catalog.repairs import exports_of, file_name_of
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace, open_workspace
 from segdata.errors import StorageError
-from segdata.export.repair import file_name_of, run
+from segdata.export.repair import run
 from segdata.export.repair_lists import cvat_rle
 from segdata.ingest.annotations.cvat import read_cvat
 from segdata.ingest.annotations.images import draw_label
@@ -87,7 +87,7 @@ def test_a_wrong_label_goes_out_is_mended_and_comes_back(
     answer = segdata("export", "repair", folder, "--format", kind, "--json", cwd=workspace)
     assert answer.json["samples"] == 1, answer.err
     same = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
-    assert same.json["mended"] == NOTHING_CHANGES, "as it went out"
+    assert same.json["mended"].items() >= NOTHING_CHANGES.items(), "as it went out"
     (line,) = json.loads((folder / "segdata.json").read_text())["samples"]
     mend(folder, line)
     mended = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
@@ -103,7 +103,7 @@ def test_a_wrong_label_goes_out_is_mended_and_comes_back(
     again = segdata("ingest", "aisegment", "--json", cwd=workspace)
     assert again.json["sources"]["aisegment"]["changed"] == 0, "the source does not take the mended label back"
     twice = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
-    assert twice.json["mended"] == NOTHING_CHANGES, "twice is the same as once"
+    assert twice.json["mended"].items() >= NOTHING_CHANGES.items(), "twice is the same as once"
     mend(folder, line, WIDER)
     stale = segdata("ingest", "--mended", folder, "--json", cwd=workspace)
     assert "has changed since it was exported" in stale.json["mended"]["skipped"][0]["reason"]

@@ -7,6 +7,7 @@ import os
 import signal
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -17,13 +18,12 @@ import pytest
 from pycocotools import mask as coco
 
 from segdata.catalog.pixels import read_alpha_of
-from segdata.catalog.repairs import folder_of_repairs
+from segdata.catalog.repairs import file_name_of, folder_of_repairs
 from segdata.catalog.tables import Catalog
 from segdata.catalog.verdicts import Judgement, take_in
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.engines.isolated import RequestRefusedError
 from segdata.errors import SourceError, UsageError
-from segdata.export.repair import file_name_of
 from segdata.export.repair import run as export_repair
 from segdata.imaging.encode import encode_png
 from segdata.ingest.annotations import answering, decoding
@@ -489,6 +489,65 @@ def test_a_folder_of_an_older_segdata_without_record_is_still_understood(
     (folder_of_repairs(context.catalog) / "run.json").unlink()
     mended = take_in_mended(context, folder)
     assert (changed(mended), mended.same, mended.skipped) == ([IDS[0]], 2, ())
+
+
+@pytest.fixture
+def two_exports(context: RunContext, tmp_path: Path) -> tuple[Path, Path]:
+    """The first sample went to one annotator, the second one to another."""
+    folders = tmp_path / "one", tmp_path / "two"
+    for folder, name in zip(folders, IDS, strict=False):
+        export_repair(replace(context, run_id=folder.name), folder, "folder", None, f"sample_id = '{name}'")
+    return folders
+
+
+@pytest.mark.parametrize("options", [None, MendedOptions(of="one")])
+def test_labels_of_one_export_change_no_sample_of_another(
+    context: RunContext, two_exports: tuple[Path, Path], options: MendedOptions | None
+) -> None:
+    folder, other = two_exports
+    mend_mask(folder)
+    (folder / "masks" / NAMES[1]).write_bytes((folder / "masks" / NAMES[0]).read_bytes())
+    if options is not None:
+        (folder / "segdata.json").unlink()
+    mended = take_in_mended(context, folder, options)
+    assert (changed(mended), mended.export, mended.is_guessed) == ([IDS[0]], "one", False)
+    assert [one.sample_id for one in mended.skipped] == [None]
+    assert "segdata.json" in {file.name for file in other.iterdir()}
+
+
+def test_without_a_list_the_newest_export_that_most_names_fit_is_taken(
+    context: RunContext, two_exports: tuple[Path, Path]
+) -> None:
+    folder, _ = two_exports
+    mend_mask(folder)
+    (folder / "segdata.json").unlink()
+    mended = take_in_mended(context, folder)
+    assert (changed(mended), mended.export, mended.is_guessed) == ([IDS[0]], "one", True)
+    export_repair(replace(context, run_id="newer"), folder.parent / "newer", "folder", None, "true")
+    (folder / "masks" / NAMES[1]).write_bytes((folder / "masks" / NAMES[0]).read_bytes())
+    assert take_in_mended(context, folder).export == "newer"
+
+
+@pytest.mark.parametrize("run", [None, "another"])
+def test_a_list_that_names_no_recorded_export_changes_nothing(
+    context: RunContext, two_exports: tuple[Path, Path], run: str | None
+) -> None:
+    folder, _ = two_exports
+    mend_mask(folder)
+    row = context.catalog.read("samples", where=f"sample_id = '{IDS[2]}'").to_pylist()[0]
+    hashes = {name: row[name] for name in ("image_sha256", "alpha_sha256")}
+
+    def forge(document: Any) -> None:
+        del document["run"]
+        if run is not None:
+            document["run"] = run
+        document["samples"] = [{"sample_id": IDS[2], "image": f"images/{NAMES[0]}", "mask": NAMES[0], **hashes}]
+
+    edit(folder / "segdata.json", forge)
+    with pytest.raises(UsageError, match=r"two, one\. .*--of") as refused:
+        take_in_mended(context, folder)
+    assert ("names no run" in str(refused.value)) == (run is None)
+    assert not (context.catalog.files / "mended").exists()
 
 
 def test_an_export_is_chosen_by_its_run(context: RunContext, export: Callable[[str], Path]) -> None:

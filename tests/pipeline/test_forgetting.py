@@ -21,12 +21,12 @@ from segdata.catalog.forgotten import KEY_FILE, make_pseudonyms, read_forgotten
 from segdata.catalog.known_leaks import leaks_file
 from segdata.catalog.mends import folder_of, keep_mends, mends_of
 from segdata.catalog.packing import pack_mask
+from segdata.catalog.repairs import file_name_of
 from segdata.catalog.schemas import rows_to_table
 from segdata.catalog.splits import test_pin as pin_of
 from segdata.catalog.tables import Catalog
 from segdata.catalog.training_sets import minable
 from segdata.errors import CatalogError, StorageError, UsageError
-from segdata.export.repair import file_name_of
 from segdata.pipeline import commands, forgotten_files
 from segdata.pipeline.forgetting import forget, shown
 from segdata.pipeline.reviewing import import_file
@@ -591,6 +591,28 @@ def test_what_was_exported_for_repair_is_named_also_where_a_file_can_not_have_th
     for file in (exported, f"repair/masks/{file_name_of('portrait2000/training/other name')}.png"):
         atomic_write(session.workspace.root / file, b"a mask")
     assert forget(session, [name], yes=True).result["remains"]["files"] == [exported]
+
+
+def test_the_names_that_an_export_gave_it_leave_the_journal_too(session: Session) -> None:
+    catalog, row = session.workspace.catalog, row_of(session, VICTIM)
+    name = "portrait2000/training/anna lee"
+    catalog.merge("samples", rows_to_table("samples", [{**row, "sample_id": name}]))
+    exported = file_name_of(name)
+    last, digits = exported.rpartition("/")[2], exported.rpartition("-")[2]
+    with session.record("ingest") as record:
+        record.result = {"skipped": [f"masks/{exported}.png: no", f"{last}.png", f"renamed {digits}.png"]}
+    atomic_write(session.workspace.root / f"repair/masks/{exported}.png", b"a mask")
+    forget(session, [name], yes=True)
+    for needle in ("anna_lee", digits):
+        assert places_of(session.workspace.root / "catalog", needle.encode()) == set()
+
+
+def test_the_journal_keeps_no_file_name_of_returned_labels(session: Session, tmp_path: Path) -> None:
+    picture = (session.workspace.root / row_of(session, VICTIM)["alpha_uri"]).read_bytes()
+    atomic_write(tmp_path / "returned" / "masks" / "anna_lee.png", picture)
+    told = commands.ingest_mended(session, tmp_path / "returned").result["mended"]["skipped"]
+    assert [one["entry"] for one in told] == ["masks/anna_lee.png"]
+    assert places_of(session.workspace.root / "catalog", b"anna_lee") == set()
 
 
 def test_what_a_photo_was_before_it_changed_goes_too_and_stays_away(session: Session) -> None:

@@ -1,7 +1,7 @@
 """segdata.json, which `segdata export repair` wrote and somebody may have edited: which sample each label is of.
 
-It counts only for exports that the catalog has no record of, because an older segdata wrote them; otherwise it says
-which of the exports this is.
+Its lines count only where the catalog has no record of any export, because an older segdata wrote them; otherwise its
+run says which export this is.
 """
 
 from __future__ import annotations

@@ -90,7 +90,9 @@ def _match(names: Sequence[str], index: _Index) -> Match:
                 return Match(next(iter(found.values())))
             if found:
                 return Match(None, f"{len(found)} exported images have a name like it; rename it as it was exported")
-        reason = "no exported image has a name like it; rename it as it was exported, or choose the export with --of"
+        reason = (
+            "no image of the export has a name like it; rename it as it was exported, or choose the export with --of"
+        )
     return Match(None, reason)
 
 
