@@ -179,8 +179,8 @@ print(held() - before)
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process what it holds")
 def test_commits_leave_hardly_any_memory_behind(tmp_path: Path) -> None:
-    call = [sys.executable, "-c", MANY_COMMITS, str(tmp_path)]
-    done = subprocess.run(call, capture_output=True, text=True, check=True)
-    assert (
-        float(done.stdout) < 14
-    )  # MB for forty commits: 6 to 10 as it is, 18 to 25 as delta-rs holds memory by itself
+    held = []
+    for name in ("first", "second"):  # what an allocator keeps varies from run to run; what delta-rs holds does not
+        call = [sys.executable, "-c", MANY_COMMITS, str(tmp_path / name)]
+        held.append(float(subprocess.run(call, capture_output=True, text=True, check=True).stdout))
+    assert min(held) < 14, held  # MB for forty commits: 4 to 15 as it is, 18 to 25 as delta-rs holds memory by itself
