@@ -217,7 +217,7 @@ def remember(workspace: Workspace, pseudonyms: Pseudonyms, rows: Iterable[Mappin
             "sample_hmac": sample,
             "image_hmac": image or "",
             "alpha_hmac": alpha,
-            "name_hmacs": pseudonyms.of_names(row),
+            "name_hmacs": pseudonyms.of_names(row["sample_id"], row.get("alpha_uri")),
         }
         notes[sample, image or ""] = {**names, "key_id": pseudonyms.key_id, "at": datetime.now(UTC), "run_id": run_id}
     workspace.catalog.merge("forgotten", rows_to_table("forgotten", list(notes.values())))

@@ -14,12 +14,12 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import pyarrow as pa
 
@@ -71,14 +71,15 @@ class Pseudonyms:
         """What stands in for a name in a dataset, in the form of `name_form`."""
         return self._value("name", f"{dataset}/{form}")
 
-    def of_names(self, row: Mapping[str, Any]) -> list[str]:
-        """What stands in for the names that files of a sample may have, from its row of `samples`: of photo and label.
+    def of_names(self, sample_id: str, alpha_uri: str | None) -> list[str]:
+        """What stands in for the names that files of a sample may have: of photo and label.
 
         Args:
-            row: with `sample_id`, and `alpha_uri` where it is known.
+            sample_id: of the sample.
+            alpha_uri: of its label, where it is known.
         """
-        dataset, _, stem = row["sample_id"].partition("/")
-        names = {last_part(stem), last_part(stem_of(row.get("alpha_uri") or ""))} - {""}
+        dataset, _, stem = sample_id.partition("/")
+        names = {last_part(stem), last_part(stem_of(alpha_uri or ""))} - {""}
         return sorted({self.of_name(dataset, name_form(name)) for name in names})
 
     def _value(self, purpose: str, text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from segdata.catalog.tables import Catalog
@@ -47,10 +47,9 @@ def is_empty(foreground_fraction: float) -> bool:
     return foreground_fraction < _NOTHING
 
 
-def has_empty_label(row: Mapping[str, Any]) -> bool:
-    """Whether the label of a row of `samples` says that nobody is there: no composite of it would be true."""
-    fraction = row.get("foreground_fraction")
-    return fraction is not None and is_empty(fraction)
+def has_empty_label(foreground_fraction: float | None) -> bool:
+    """Whether a label says that nobody is there: no composite of it would be true. None: it was not measured."""
+    return foreground_fraction is not None and is_empty(foreground_fraction)
 
 
 def is_full(foreground_fraction: float) -> bool:

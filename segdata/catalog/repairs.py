@@ -121,11 +121,11 @@ def drop_exported(catalog: Catalog, names: Set[str], images: Set[str], held: Set
 
     with alone(folder_of_repairs(catalog)):
         for export in exports_of(catalog):
-            kept = tuple(filter(stays, export.samples))
-            if len(kept) == len(export.samples):
+            remaining = tuple(filter(stays, export.samples))
+            if len(remaining) == len(export.samples):
                 continue
-            if kept:
-                record_export(catalog, replace(export, samples=kept))
+            if remaining:
+                record_export(catalog, replace(export, samples=remaining))
             else:
                 (folder_of_repairs(catalog) / f"{export.run_id}.json").unlink(missing_ok=True)
 

@@ -15,7 +15,7 @@ from segdata.catalog.tables import Catalog
 _TABLE = "sources"
 
 
-def read_fact(catalog: Catalog, dataset: str, fact: str, recipe: Mapping[str, Any]) -> Any | None:
+def read_fact(catalog: Catalog, dataset: str, fact: str, recipe: Mapping[str, object]) -> Any | None:
     """The value of a fact of a source; None if there is none for this recipe.
 
     Args:
@@ -30,7 +30,7 @@ def read_fact(catalog: Catalog, dataset: str, fact: str, recipe: Mapping[str, An
 
 
 def write_fact(
-    catalog: Catalog, source_fact: tuple[str, str], value: Any, recipe: Mapping[str, Any], run_id: str
+    catalog: Catalog, source_fact: tuple[str, str], value: Any, recipe: Mapping[str, object], run_id: str
 ) -> None:
     """Record a fact of a source; nothing is written if it is recorded already.
 

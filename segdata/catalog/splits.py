@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segdata.catalog.queries import filter_rows
 from segdata.catalog.tables import Catalog
@@ -88,8 +89,10 @@ def cut_val(
         How many samples changed sides.
     """
     samples = catalog.read("samples", where=_CUT)
-    moved = _moved(samples, fraction, trained, find_alike)
-    catalog.merge("samples", pa.Table.from_pylist(moved, schema=samples.schema))
+    moved = _moved_ids(samples, fraction, trained, find_alike)
+    rows = samples.filter(pc.is_in(samples["sample_id"], pa.array(sorted(moved), pa.string())))
+    place, field = samples.schema.get_field_index("split"), samples.schema.field("split")
+    catalog.merge("samples", rows.set_column(place, field, pa.array(["val"] * len(moved), field.type)))
     return len(moved)
 
 
@@ -97,15 +100,14 @@ def with_val_cut(
     samples: pa.Table, fraction: float, trained: Set[str] = frozenset(), find_alike: FindAlike | None = None
 ) -> pa.Table:
     """What `cut_val` would make of these samples, in memory alone: for older versions, and for dry runs."""
-    cut = _moved(filter_rows(samples, _CUT), fraction, trained, find_alike)
-    moved = {row["sample_id"] for row in cut}
+    moved = _moved_ids(filter_rows(samples, _CUT), fraction, trained, find_alike)
     pairs = zip(samples["sample_id"].to_pylist(), samples["split"].to_pylist(), strict=True)
     splits = pa.array(["val" if name in moved else split for name, split in pairs], samples.schema.field("split").type)
     return samples.set_column(samples.schema.get_field_index("split"), "split", splits)
 
 
-def _moved(samples: pa.Table, fraction: float, trained: Set[str], find_alike: FindAlike | None) -> list[dict[str, Any]]:
-    """The rows that go from train to val, as they are then.
+def _moved_ids(samples: pa.Table, fraction: float, trained: Set[str], find_alike: FindAlike | None) -> set[str]:
+    """The ids of the samples that go from train to val.
 
     Near-duplicates are looked for, which takes a while, only if some group is to become val.
     """
@@ -115,7 +117,7 @@ def _moved(samples: pa.Table, fraction: float, trained: Set[str], find_alike: Fi
     if find_alike is not None and any(row["split"] == "train" and groups[row["sample_id"]] in chosen for row in rows):
         groups = _connected(groups, find_alike(samples.filter(_is_there(samples))))
         chosen = _chosen(rows, groups, fraction, trained)
-    return [{**row, "split": "val"} for row in rows if row["split"] == "train" and groups[row["sample_id"]] in chosen]
+    return {row["sample_id"] for row in rows if row["split"] == "train" and groups[row["sample_id"]] in chosen}
 
 
 def _chosen(rows: Sequence[Row], groups: Mapping[str, str], fraction: float, trained: Set[str]) -> set[str]:
@@ -125,8 +127,8 @@ def _chosen(rows: Sequence[Row], groups: Mapping[str, str], fraction: float, tra
     sizes = dict.fromkeys(groups.values(), 0)
     for row in rows:
         sizes[groups[row["sample_id"]]] += row["status"] not in _NOT_THERE
-    there = {group: size for group, size in sizes.items() if size}
-    return (held | val_groups(there, fraction, held, taught)) - taught
+    sizes_present = {group: size for group, size in sizes.items() if size}
+    return (held | val_groups(sizes_present, fraction, held, taught)) - taught
 
 
 def _connected(groups: Mapping[str, str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

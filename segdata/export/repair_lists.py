@@ -60,8 +60,8 @@ def encode_rle(mask: Mask) -> dict[str, Any]:
     """
     from pycocotools import mask as coco
 
-    found = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
-    return {"size": [int(side) for side in found["size"]], "counts": found["counts"].decode("ascii")}
+    encoded = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
 
 
 def cvat_rle(mask: Mask) -> dict[str, str]:
@@ -111,8 +111,8 @@ def _cvat_meta(images: int) -> Xml.Element:
     """What CVAT writes about the task: readers of its files refuse one without."""
     meta = Xml.Element("meta")
     task = Xml.SubElement(meta, "task")
-    told = {"id": "0", "name": "segdata repair", "size": str(images), "mode": "annotation", "overlap": "0"}
-    for name, text in told.items():
+    facts = {"id": "0", "name": "segdata repair", "size": str(images), "mode": "annotation", "overlap": "0"}
+    for name, text in facts.items():
         Xml.SubElement(task, name).text = text
     labels = Xml.SubElement(task, "labels")
     for name in (_LABEL, _NO_PERSON):

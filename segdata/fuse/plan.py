@@ -263,7 +263,7 @@ def _same_person(row: Row, other: Row) -> bool:
 
 def _is_training_portrait(row: Row) -> bool:
     in_training = row["kind"] == "portrait" and row["split"] == "train" and row["status"] == "present"
-    return in_training and row["alpha_uri"] is not None and not has_empty_label(row)
+    return in_training and row["alpha_uri"] is not None and not has_empty_label(row.get("foreground_fraction"))
 
 
 def _is_scene(row: Row) -> bool:

@@ -147,8 +147,8 @@ def _colours(header: Header, max_pixels: int) -> StoredMask:
             if picture.mode.startswith(("I", "F")):
                 pixels = np.repeat(scale_to_alpha(np.asarray(picture))[:, :, None], 3, axis=2)
             else:
-                whole = picture.convert("RGBA") if picture.has_transparency_data else picture
-                pixels = np.array(whole.convert("RGB"))
+                unpacked = picture.convert("RGBA") if picture.has_transparency_data else picture
+                pixels = np.array(unpacked.convert("RGB"))
     return StoredMask(pixels, orientation, is_lossy(header.pixels))
 
 

@@ -66,10 +66,10 @@ def reading_from_text(text: str | None) -> AlphaReading:
     """
     if text is None:
         return PLAIN
-    told = json.loads(text)
-    if unknown := told.keys() - {field.name for field in fields(AlphaReading)}:
+    values = json.loads(text)
+    if unknown := values.keys() - {field.name for field in fields(AlphaReading)}:
         raise DecodeError("implausible_alpha", f"is read in a way that a newer segdata knows: {', '.join(unknown)}")
-    return AlphaReading(**{**told, "colours": tuple(told.get("colours", ()))})
+    return AlphaReading(**{**values, "colours": tuple(values.get("colours", ()))})
 
 
 def scale_to_alpha(values: NDArray[np.generic], reading: AlphaReading = PLAIN) -> Alpha:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -38,10 +37,10 @@ class AnnotationFiles:
 
     def pair(self, photo: Picture, file: Picture) -> Candidate | Reject:
         """A photo and its annotations as a candidate, if their names can be trusted."""
-        found = self._tree.pair(photo, file, kind="portrait", split="train")
-        if isinstance(found, Reject):
-            return found
-        return found._replace(alpha=None, drawing=self._drawing(file.path))
+        candidate = self._tree.pair(photo, file, kind="portrait", split="train")
+        if isinstance(candidate, Reject):
+            return candidate
+        return candidate._replace(alpha=None, drawing=self._drawing(file.path))
 
     def read(self, path: str) -> bytes:
         """A file of annotations.
@@ -56,8 +55,8 @@ class AnnotationFiles:
 
     def _drawing(self, path: str) -> Drawing:
         try:
-            found = os.stat(self._root / path)  # noqa: PTH116
-            digest = digest_of_file(path, found.st_size, found.st_mtime_ns)
+            status = (self._root / path).stat()
+            digest = digest_of_file(path, status.st_size, status.st_mtime_ns)
         except OSError:  # the reason is given when it is read
             digest = digest_of_file(path, 0, 0)
         return self._drawer.of_file(digest, lambda: self.read(path), path)

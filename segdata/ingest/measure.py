@@ -127,7 +127,7 @@ def read_file(path: str | Path | None, damaged: RejectReason, root: Root | None)
         raise DecodeError("unsafe_path", str(error.strerror)) from error
     except OSError as error:
         reason: RejectReason = "too_large" if error.errno == errno.EFBIG else damaged
-        if error.errno == errno.ENOENT and os.path.islink(path):  # noqa: PTH114
+        if error.errno == errno.ENOENT and os.path.islink(path):  # noqa: PTH114  # a str or a Path
             fetch = "fetch it, such as with git annex get or dvc checkout"
             raise DecodeError(reason, f"a link to a file that is not there; {fetch}") from error
         raise DecodeError(reason, f"can't be read ({error.strerror})") from error

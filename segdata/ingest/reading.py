@@ -205,8 +205,9 @@ class Tree:
         if not self._follows_folders:
             self.refuse(path, 'a link to a folder; links = "follow" in [[sources]] follows it, if you trust it')
             return []
-        real = os.path.realpath(os.path.join(self._root, path))  # noqa: PTH118
-        chain = (*links, os.path.realpath(os.path.join(self._root, os.path.dirname(path))))  # noqa: PTH118, PTH120
+        real = os.path.realpath(f"{self._root}/{path}")
+        folder = Path(self._root, path).parent
+        chain = (*links, os.path.realpath(folder))
         if any(_is_below(place, real) for place in chain):
             self.refuse(path, "a link to a folder that contains it; remove the link")
             return []
@@ -233,7 +234,7 @@ class Tree:
             return []
 
     def _leads_out(self, path: str) -> bool:
-        real = os.path.realpath(os.path.join(self._root, path))  # noqa: PTH118
+        real = os.path.realpath(f"{self._root}/{path}")
         return not any(_is_below(real, folder) for folder in self._inside)
 
 

@@ -79,7 +79,7 @@ class OnlineFusion:
 
         Only portraits are fused, and none whose label is empty.
         """
-        if row["kind"] != "portrait" or has_empty_label(row) or rng.random() >= self.ratio:
+        if row["kind"] != "portrait" or has_empty_label(row.get("foreground_fraction")) or rng.random() >= self.ratio:
             return None
         background = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
         seed = int(rng.integers(2**31))

@@ -227,4 +227,4 @@ def training_hashes(training: pa.Table) -> pa.Table:
 
 
 def _may_stand_beside(row: Mapping[str, Any]) -> bool:
-    return row["kind"] == "portrait" and row["split"] == "train" and not has_empty_label(row)
+    return row["kind"] == "portrait" and row["split"] == "train" and not has_empty_label(row.get("foreground_fraction"))

@@ -22,7 +22,7 @@ def zipped(name: str) -> bytes:
 
 def saved_array(save: object = np.save) -> bytes:
     buffer = io.BytesIO()
-    save(buffer, np.zeros((4, 4), np.uint8))  # type: ignore[operator]  # np.save or np.savez
+    save(buffer, np.zeros((4, 4), np.uint8))  # type: ignore[operator]  # parametrised: np.save or np.savez, which mypy joins to object
     return buffer.getvalue()
 
 

@@ -356,7 +356,7 @@ def test_an_export_of_label_studio_beside_its_photos(context: RunContext, tmp_pa
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[3:30, 4:20] = 255
     brush = {"type": "brushlabels", "value": {"rle": list(pack_runs([(int(v), 4) for v in mask.ravel()]))}}
-    brush["value"]["brushlabels"] = ["Person"]  # type: ignore[index]  # a dictionary
+    brush["value"]["brushlabels"] = ["Person"]  # type: ignore[index]  # JSON: a dictionary of dictionaries
     polygon = {"type": "polygonlabels", "value": {"points": [[0, 0], [50, 0], [50, 50]], "polygonlabels": ["dog"]}}
     tasks = [
         studio_task("my_photo.jpg", brush, polygon),

@@ -63,8 +63,8 @@ def parse_labelmap(text: str, is_person: IsPersonLabel) -> ClassMap:
     people: set[int] = set()
     lines = (line.strip() for line in text.splitlines())
     for number, line in enumerate(line for line in lines if line and not line.startswith("#")):
-        name, _, rest = line.partition(":")
-        colours.append(_parse_colour(rest.partition(":")[0], number))
+        name, _, colour_and_parts = line.partition(":")
+        colours.append(_parse_colour(colour_and_parts.partition(":")[0], number))
         if is_person(name):
             people.add(number)
     if len(colours) > _MOST_CLASSES:

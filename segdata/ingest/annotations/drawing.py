@@ -125,7 +125,7 @@ def open_drawing(setup: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
 
 def join_message(head: object, data: bytes = b"") -> bytes:
     """One of the dataclasses of this module, and what follows it."""
-    return json.dumps(asdict(head)).encode() + b"\n" + data  # type: ignore[call-overload]  # a dataclass
+    return json.dumps(asdict(head)).encode() + b"\n" + data  # type: ignore[call-overload]  # mypy sees no dataclass in a union of them
 
 
 def split_message(message: bytes) -> tuple[dict[str, Any], bytes]:

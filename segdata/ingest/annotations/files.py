@@ -130,6 +130,7 @@ class ZipFiles:
     def __init__(self, path: Path) -> None:
         try:
             self._archive = zipfile.ZipFile(path)
+        # zipfile raises NotImplementedError of an archive in several parts
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise ValueError(f"a damaged ZIP archive ({error})") from error
         infos = [info for info in self._archive.infolist() if not info.is_dir()]
