@@ -27,6 +27,11 @@ _CODES = {"Enter": 13, "Escape": 27, "ArrowRight": 39, "ArrowLeft": 37}
 _ALT = 1
 
 
+def _code(key: str) -> str:
+    """The code of the physical key, as in KeyboardEvent.code."""
+    return f"Digit{key}" if key.isdigit() else f"Key{key.upper()}" if len(key) == 1 else key
+
+
 class Page:
     """One open page.
 
@@ -95,7 +100,7 @@ class Page:
 
     def press(self, key: str, alt: bool = False) -> None:
         """Press and release a key: a letter, a digit, or a name such as Enter."""
-        code = f"Digit{key}" if key.isdigit() else f"Key{key.upper()}" if len(key) == 1 else key
+        code = _code(key)
         number = _CODES.get(key) or ord(key.upper())
         for kind in ("rawKeyDown", "keyUp"):
             self.call(
@@ -106,6 +111,17 @@ class Page:
                 windowsVirtualKeyCode=number,
                 modifiers=_ALT if alt else 0,
             )
+
+    def press_at_once(self, *keys: str, alt: bool = False) -> None:
+        """Strike keys within one task of the page, so that it draws nothing between two of them."""
+        events = [
+            {"key": key, "code": _code(key), "altKey": alt and len(key) == 1, "bubbles": True, "cancelable": True}
+            for key in keys
+        ]
+        self.run(
+            f"for (const key of {json.dumps(events)}) for (const kind of ['keydown', 'keyup'])"
+            " document.activeElement.dispatchEvent(new KeyboardEvent(kind, key))"
+        )
 
     def write(self, text: str) -> None:
         """Type text where the cursor is."""

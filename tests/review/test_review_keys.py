@@ -232,8 +232,7 @@ def test_text_after_a_verdict_is_the_note_of_the_next_case(segdata_entry: list[s
 def test_keys_struck_while_the_app_is_busy_are_carried_out_in_order(segdata_entry: list[str], tmp_path: Path) -> None:
     with opened(segdata_entry, tmp_path, 4) as review:
         page = review.page
-        for key in ("1", "1", "2", "z"):  # the second and the third are for a picture that is not there yet
-            page.press(key, alt=True)
+        page.press_at_once("1", "1", "2", "z", alt=True)  # the second and third: for a picture that is not there yet
         review.settle("0 of 4", "pool/00000")
         page.wait("seen() === 0")
         for key in "nn":
@@ -243,8 +242,7 @@ def test_keys_struck_while_the_app_is_busy_are_carried_out_in_order(segdata_entr
         review.settle("1 of 4", "pool/00003")
         review.close_case()
         review.open_first_case()
-        page.press("ArrowRight")
-        page.press("4", alt=True)  # the picture of the second case is not drawn yet, and the first is left
+        page.press_at_once("ArrowRight", "4", alt=True)  # the second case is not drawn yet, and the first is left
         page.wait("seen() === 1")
         review.settle("1 of 4", "pool/00001")
         said = review.end()

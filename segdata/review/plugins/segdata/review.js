@@ -170,9 +170,19 @@
     return left;
   }
 
+  // An arrow key leaves the open case, but the App still shows it until it has the next one. A verdict that follows the
+  // arrow key is not meant for it. At either end of the grid the arrow key does nothing: hence the limit of a second.
+  let leavingId = null, leavingUntil = 0;
+  function noteArrow(event) {
+    if (!/^Arrow(Left|Right)$/.test(event.code) || !isModalOpen()) return;
+    leavingId = drawnId();
+    leavingUntil = performance.now() + 1000;
+  }
+  const isBeingLeft = (id) => id === leavingId && performance.now() < leavingUntil;
+
   function judge(index) {
     const id = isModalOpen() ? drawnId() : undefined;
-    if (moves || id === null) {
+    if (moves || id === null || isBeingLeft(id)) {
       tell("Wait for the picture");
       return;
     }
@@ -308,6 +318,7 @@
 
   window.addEventListener("keydown", (event) => {
     if (event.target === note && !event.altKey) { event.stopPropagation(); return; }
+    noteArrow(event);
     if (!event.altKey || event.ctrlKey || event.metaKey || event.repeat || bar.hidden) return;
     const digit = /^(?:Digit|Numpad)([1-4])$/.exec(event.code);
     if (digit) judge(digit[1] - 1);
