@@ -15,6 +15,7 @@ import pytest
 from segdata.cli.main import entry
 from segdata.errors import DataError
 from segdata.review.environment import free_port, require_fiftyone, require_mongod
+from tests.tiny_network import write_tiny_spec
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,6 +25,7 @@ SMALL_COUNTS = {"--portraits": "24", "--pool": "16", "--backgrounds": "6", "--se
 # A training that takes seconds, after which the guard's verdict would be chance, and almost every image would be hard:
 # half of the pool is left for the commands that follow.
 SMALL_SETTINGS = [
+    'model.spec="tiny"',
     "train.epochs=1",
     "train.batch_size=8",
     "guard.tolerance=1.0",
@@ -83,6 +85,8 @@ class Shell:
         with pytest.raises(SystemExit) as done:
             entry()
         assert done.value.code == 0, shlex.join(words)
+        if words[:2] == ["segdata", "init"]:
+            write_tiny_spec(self.here / words[2])
 
 
 def opened_and_ended(workspace: Path) -> None:
