@@ -97,6 +97,11 @@ class Candidate(NamedTuple):
     merged: bool = False
 
     @property
+    def holds_mask_of_source(self) -> bool:
+        """Whether the alpha's file is one of the source, so that its values mean what its masks mean."""
+        return self.alpha is not None and not (self.alpha_is_written or self.merged)
+
+    @property
     def alpha_is_written(self) -> bool:
         """Whether segdata wrote the alpha: what the recipe says about masks does not apply to it."""
         return self.mended or self.drawing is not None

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from segdata.catalog.annotated import drop_labels, unnamed_labels
 from segdata.catalog.forgotten import PLAIN_ROWS, Pseudonyms, read_forgotten
+from segdata.catalog.keys import file_sha256_of
 from segdata.catalog.known_leaks import leaks_file
 from segdata.catalog.mends import drop_mends, drop_unlisted_mends, mends_of, mends_of_samples
 from segdata.catalog.mentions import FREE_TEXT, Mentions
@@ -38,6 +39,7 @@ KEPT_COLUMNS = ("sample_id", "dataset", "kind", "split", "image_sha256", "alpha_
 _MARKED_COLUMNS = (*KEPT_COLUMNS, "path", "image_uri", "alpha_uri")
 """What a marked row keeps until the end, so that a call that was cut off can be finished."""
 _FILES_OF_SAMPLE = ("sample_id", "image_sha256", "alpha_sha256")
+_HASH_COLUMNS = ("image_sha256", "alpha_sha256", "alpha_file_sha256")
 _OF_SAMPLES = ("scores", "predictions", "selections", "verdicts")
 _REFUSED = ("rejects", "filtered")
 _ERASED = ("samples", "appearances", "embeddings", *_REFUSED, *_OF_SAMPLES)
@@ -211,7 +213,8 @@ def remember(workspace: Workspace, pseudonyms: Pseudonyms, rows: Iterable[Mappin
     """
     notes: dict[tuple[str, str], dict[str, object]] = {}
     for row in rows:
-        image, alpha = (row[name] and pseudonyms.of_bytes(row[name]) for name in ("image_sha256", "alpha_sha256"))
+        files = row["image_sha256"], file_sha256_of(row, "alpha")
+        image, alpha = (sha256 and pseudonyms.of_bytes(sha256) for sha256 in files)
         sample = pseudonyms.of_sample(row["sample_id"])
         names = {
             "sample_hmac": sample,
@@ -238,7 +241,7 @@ def _similar_ids(workspace: Workspace, ids: set[str]) -> frozenset[str]:
 def _all_hashes(workspace: Workspace, rows: Sequence[Row], ids: set[str], mended: set[str]) -> frozenset[str]:
     """SHA-256 of all files that were ever theirs, as far as tables and mended labels tell, and of no other sample's."""
     catalog = workspace.catalog
-    hashes = {row[name] for row in rows for name in ("image_sha256", "alpha_sha256")}
+    hashes: set[Any] = {row.get(name) for row in rows for name in _HASH_COLUMNS}
     for table in _OF_SAMPLES:
         pairs = catalog.read(table, ["image_sha256", "alpha_sha256"], quoted_in("sample_id", ids))
         hashes |= {value for column in pairs.columns for value in column.to_pylist()}
@@ -247,11 +250,9 @@ def _all_hashes(workspace: Workspace, rows: Sequence[Row], ids: set[str], mended
             hashes |= {mend.replaces, mend.measured, mend.source}
             hashes |= {Path(file).stem for file in mend.files}
     hashes.discard(None)
-    shared = f"status = 'present' AND ({quoted_in('image_sha256', hashes)} OR {quoted_in('alpha_sha256', hashes)})"
-    others = catalog.read("samples", ["sample_id", "image_sha256", "alpha_sha256"], shared).to_pylist()
-    return frozenset(hashes) - {
-        row[name] for row in others if row["sample_id"] not in ids for name in ("image_sha256", "alpha_sha256")
-    }
+    shared = " OR ".join(quoted_in(name, hashes) for name in _HASH_COLUMNS)
+    others = catalog.read("samples", ["sample_id", *_HASH_COLUMNS], f"status = 'present' AND ({shared})").to_pylist()
+    return frozenset(hashes) - {row[name] for row in others if row["sample_id"] not in ids for name in _HASH_COLUMNS}
 
 
 def _remove_temporary_files(workspace: Workspace) -> None:

@@ -33,7 +33,8 @@ SAMPLES = pa.schema(
         ("width", _i32),
         ("height", _i32),
         *_STAMPS,
-        *_HASHES,  # SHA-256 of the files' bytes, hex
+        *_HASHES,  # SHA-256, hex: of the photo's bytes; of the label: of its file's bytes, and how they are read
+        ("alpha_file_sha256", _text),  # of the alpha file's bytes, where alpha_sha256 is not
         ("phash", _i64),
         ("foreground_fraction", _f32),
         ("soft_fraction", _f32),

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from segdata.catalog import damage, delta
 from segdata.catalog.annotated import is_annotated
 from segdata.catalog.damage import Damage
+from segdata.catalog.keys import file_sha256_of
 from segdata.catalog.schemas import KEYS, SCHEMAS
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
@@ -59,7 +60,7 @@ def verify_files(context: RunContext) -> tuple[int, list[Damage]]:
         CatalogError: The table `samples` can't be read.
     """
     columns = [f"{part}_{what}" for part in ("image", "alpha") for what in ("uri", "sha256", "size", "mtime_ns")]
-    rows = context.catalog.read("samples", ["kind", *columns], "status = 'present'").to_pylist()
+    rows = context.catalog.read("samples", ["kind", *columns, "alpha_file_sha256"], "status = 'present'").to_pylist()
     named = {file.path: file for row in rows for file in _files_of(context.workspace, row)}
     files = list(named.values())[: context.limit]
     found = []
@@ -80,11 +81,11 @@ class _File:
 
 
 def _files_of(workspace: Workspace, row: Mapping[str, Any]) -> Iterator[_File]:
-    for part in ("image", "alpha"):
-        if row[f"{part}_uri"] and row[f"{part}_sha256"]:
+    parts: tuple[Literal["image", "alpha"], ...] = ("image", "alpha")
+    for part in parts:
+        if row[f"{part}_uri"] and (sha256 := file_sha256_of(row, part)):
             path = workspace.resolve(row[f"{part}_uri"])
-            expected = (row[f"{part}_{what}"] for what in ("sha256", "size", "mtime_ns"))
-            yield _File(path, _maker_of(workspace, row, part), *expected)
+            yield _File(path, _maker_of(workspace, row, part), sha256, row[f"{part}_size"], row[f"{part}_mtime_ns"])
 
 
 def _maker_of(workspace: Workspace, row: Mapping[str, Any], part: str) -> str | None:

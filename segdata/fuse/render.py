@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segdata.catalog.keys import file_sha256_of
 from segdata.catalog.layers import LayerCache
 from segdata.catalog.pixels import read_image_of, read_pair
 from segdata.catalog.workspace import Workspace
@@ -105,7 +106,10 @@ def paths_of(workspace: Workspace, planned: PlannedComposite) -> tuple[Path, Pat
 
 
 def _refuse_changed(workspace: Workspace, row: Row) -> None:
-    for uri, expected in ((row["image_uri"], row["image_sha256"]), (row["alpha_uri"], row["alpha_sha256"])):
+    for uri, expected in (
+        (row["image_uri"], row["image_sha256"]),
+        (row["alpha_uri"], file_sha256_of(row, "alpha")),
+    ):
         if uri is None:
             continue
         path = workspace.resolve(uri)

@@ -8,6 +8,7 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 from segdata.catalog.workspace import RunContext
+from segdata.ingest.label_identity import LabelIdentity, LabelReading
 from segdata.ingest.measure import STAMP_COLUMNS
 from segdata.records import Stamps
 
@@ -28,6 +29,10 @@ class Named(NamedTuple):
     licence: str | None
     alpha_reading: str | None = None
 
+    def label_reading(self, alpha_orientation: int | None) -> LabelReading:
+        """How the mask's file is read."""
+        return LabelReading(self.alpha_channel, self.alpha_index, self.alpha_reading, alpha_orientation)
+
 
 class Known(NamedTuple):
     """What a plan has to know of a row of `samples`: a narrow row, since there may be a million."""
@@ -40,11 +45,23 @@ class Known(NamedTuple):
     alpha_fit: str | None
     pixels: int
     alpha_orientation: int | None = None
+    alpha_file_sha256: str | None = None
+
+    @property
+    def file_hashes(self) -> tuple[str | None, str | None]:
+        """SHA-256 of the bytes of photo and mask."""
+        return self.hashes[0], self.alpha_file_sha256 or self.hashes[1]
+
+    @property
+    def label(self) -> LabelIdentity:
+        """What its label is."""
+        reading = self.named.label_reading(self.alpha_orientation)
+        return LabelIdentity(self.hashes[1], self.file_hashes[1], reading)
 
 
 KNOWN_COLUMNS = (
     *("sample_id", "status", *Named._fields, *STAMP_COLUMNS),
-    *("image_sha256", "alpha_sha256", "alpha_fit", "width", "height", "alpha_orientation"),
+    *("image_sha256", "alpha_sha256", "alpha_fit", "width", "height", "alpha_orientation", "alpha_file_sha256"),
 )
 
 
@@ -65,6 +82,7 @@ def known_rows(columns: Mapping[str, list[Any]]) -> dict[str, Known]:
         columns["alpha_fit"],
         pixels,
         turned,
+        columns["alpha_file_sha256"],
         strict=True,
     )
     return dict(zip(columns["sample_id"], map(make, repeat(Known), rows), strict=True))

@@ -98,7 +98,7 @@ def read_label(data: bytes, candidate: Candidate, reading: Reading, photo: Photo
         UndecidedTurnError: EXIF turns the photo, and nobody knows yet whether it turns the mask.
         DecodeError: The file is no mask, or not one as its source has them.
     """
-    meaning = PLAIN if candidate.alpha_is_written or candidate.merged else reading.alpha
+    meaning = reading.alpha if candidate.holds_mask_of_source else PLAIN
     if reading.open_question and not candidate.alpha_is_written:
         raise DecodeError("implausible_alpha", reading.open_question)
     stored = decode_alpha(data, candidate.alpha_channel, reading.max_pixels, candidate.alpha_index, meaning)

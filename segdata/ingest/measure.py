@@ -12,6 +12,7 @@ from segdata.imaging.decode import DecodeError, decode_oriented_luma
 from segdata.imaging.phash import phash_of
 from segdata.ingest.label_drawing import draw_alpha
 from segdata.ingest.label_file import Photo, Reading, UndecidedTurnError, read_label
+from segdata.ingest.label_identity import LabelReading, hash_label
 from segdata.records import MAX_FILE_BYTES, Candidate, Filtered, Reject, RejectReason, Stamps
 from segdata.storage.files import read_steady, sha256_of
 from segdata.storage.root import LeavesRootError, Root
@@ -84,6 +85,7 @@ def _measure(candidate: Candidate, reading: Reading, root: Root | None) -> Row |
             "height": image.shape[0],
             "image_sha256": sha256_of(image_file.data),
             "alpha_sha256": None,
+            "alpha_file_sha256": None,
             "phash": phash_of(thumbnail),
             "thumbnail": thumbnail,
             "alpha_kind": "none",
@@ -102,7 +104,14 @@ def _measure(candidate: Candidate, reading: Reading, root: Root | None) -> Row |
     except DecodeError as error:
         reject = Reject(candidate.dataset, candidate.path, error.reason, error.detail, stamps)
         return Rotated(candidate, reject) if isinstance(error, UndecidedTurnError) else reject
-    row["alpha_sha256"] = sha256_of(alpha_file.data)
+    row["alpha_file_sha256"] = sha256_of(alpha_file.data)
+    label_reading = LabelReading(
+        candidate.alpha_channel,
+        candidate.alpha_index,
+        reading.alpha.to_text() if candidate.holds_mask_of_source else None,
+        label.columns.get("alpha_orientation"),
+    )
+    row["alpha_sha256"] = hash_label(row["alpha_file_sha256"], label_reading)
     if candidate.alpha_index is not None and label.has_person != (candidate.kind == "portrait"):
         reason = "no_person" if candidate.kind == "portrait" else "has_person"
         return Filtered(candidate.dataset, candidate.path, reason, stamps)

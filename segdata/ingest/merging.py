@@ -31,10 +31,17 @@ class MergedLabels:
     def __init__(self, catalog: Catalog, root: Root) -> None:
         self._catalog, self._root = catalog, root
 
-    def file_of(self, candidate: Candidate) -> str:
-        """Where the merged label of a candidate lies, whether it is there or not."""
+    def file_of(self, candidate: Candidate, alpha_reading: str | None) -> str:
+        """Where the merged label of a candidate lies, whether it is there or not.
+
+        Args:
+            candidate: with several masks.
+            alpha_reading: what their values mean, as in the column of that name.
+        """
         masks = [os.fspath(mask) for mask in (candidate.alpha or "", *candidate.more_alphas)]
-        decided_by = [masks, candidate.alpha_channel, candidate.alpha_index]
+        decided_by: list[object] = [masks, candidate.alpha_channel, candidate.alpha_index]
+        if alpha_reading is not None:
+            decided_by.append(alpha_reading)
         return str(merged_file(self._catalog, candidate.sample_id, decided_by))
 
     def merge(self, candidate: Candidate, reading: Reading) -> tuple[Candidate, AlphaStamps] | Reject:
@@ -65,7 +72,7 @@ class MergedLabels:
             merged = alpha if merged is None else np.maximum(merged, alpha)
             sizes, newest = sizes + found.st_size, max(newest, found.st_mtime_ns)
         assert merged is not None
-        file = self.file_of(candidate)
+        file = self.file_of(candidate, reading.alpha.to_text())
         keep_merged(Path(file), encode_png(merged))
         plain = candidate._replace(alpha_channel=None, alpha_index=None, more_alphas=())
         one_mask = plain._replace(alpha=file, merged=True)

@@ -41,7 +41,7 @@ class Rules:
         complete: whether all is looked at; with a limit, what is missing is not gone.
         forgotten: gives the samples that are left out; asked only about files that the catalog does not know.
         placement: how groups and splits are decided.
-        merged_file: where the label lies that is merged from the masks of a candidate.
+        merged_file: where the label lies that is merged from the masks of a candidate, by what their values mean.
         decision: what is decided about its masks.
     """
 
@@ -51,7 +51,7 @@ class Rules:
     complete: bool = True
     forgotten: Callable[[], Forgotten] = lambda: NOTHING_FORGOTTEN
     placement: Placement = field(default_factory=Placement)
-    merged_file: Callable[[Candidate], str] = lambda _: ""
+    merged_file: Callable[[Candidate, str | None], str] = lambda *_: ""
     decision: SourceDecision = NO_DECISION
 
     def is_forgotten(self, refused: Reject | Filtered) -> bool:
@@ -91,8 +91,8 @@ class Rules:
         if before is not None and before.named.split == "val" and split == "train":
             split = "val"
         if candidate.more_alphas:
-            label = self.merged_file(candidate)
-            candidate = candidate._replace(alpha=label, alpha_channel=None, alpha_index=None)
+            label = self.merged_file(candidate, self._alpha_reading)
+            candidate = candidate._replace(alpha=label, alpha_channel=None, alpha_index=None, merged=True)
         return Named(
             kind=candidate.kind,
             split=split,
@@ -103,7 +103,7 @@ class Rules:
             alpha_channel=candidate.alpha_channel,
             alpha_index=candidate.alpha_index,
             licence=self.source.licence or candidate.licence,
-            alpha_reading=None if candidate.alpha is None or candidate.mended else self._alpha_reading,
+            alpha_reading=self._alpha_reading if candidate.holds_mask_of_source else None,
         )
 
 

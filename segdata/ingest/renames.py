@@ -23,12 +23,12 @@ class Vanished:
     """
 
     def __init__(self, samples: Mapping[str, Known], gone: Iterable[str], unchanged: Collection[str]) -> None:
-        held = {samples[name].hashes for name in unchanged}
+        held = {samples[name].file_hashes for name in unchanged}
         longer = sorted(name for name, row in samples.items() if row.status == "gone")
         self._by_hashes: dict[Hashes, list[Known]] = {}
         for name in [*sorted(gone), *longer]:
-            if samples[name].hashes not in held:
-                self._by_hashes.setdefault(samples[name].hashes, []).append(samples[name])
+            if (hashes := samples[name].file_hashes) not in held:
+                self._by_hashes.setdefault(hashes, []).append(samples[name])
 
     def take(self, sample_id: str, hashes: Hashes) -> Known | None:
         """The vanished sample that a new one continues, if there is one; it is not given again.
@@ -36,7 +36,7 @@ class Vanished:
         Args:
             sample_id: a name that is new, or that was gone: with its own bytes it comes back, and is no rename,
                 unless another name that vanished now carried them meanwhile.
-            hashes: of its image and alpha.
+            hashes: of the bytes of its image and alpha.
         """
         waiting = self._by_hashes.get(hashes)
         if not waiting:

@@ -25,7 +25,8 @@ from segdata.engines.local import collecting_later, map_threads
 from segdata.errors import SourceError
 from segdata.ingest.annotated_labels import AnnotatedLabels
 from segdata.ingest.decisions import KeptDecisions, NamingCounts, report_of
-from segdata.ingest.known import Known, read_before
+from segdata.ingest.known import Known, Named, read_before
+from segdata.ingest.label_identity import identify_label
 from segdata.ingest.links import link_targets
 from segdata.ingest.measure import Answer, Rotated
 from segdata.ingest.measuring import Failed, Measuring
@@ -359,7 +360,7 @@ class _Ingest:
     def _row(self, candidate: Candidate, measured: Row, vanished: Vanished) -> tuple[Row, Known | None]:
         """A candidate's row of `samples`, and the vanished sample that it continues, if it does."""
         before = self._before.samples.get(candidate.sample_id)
-        hashes = (measured["image_sha256"], measured["alpha_sha256"])
+        hashes = (measured["image_sha256"], measured["alpha_file_sha256"])
         renamed = None
         if before is None or before.status == "gone":
             renamed = vanished.take(candidate.sample_id, hashes)
@@ -368,7 +369,8 @@ class _Ingest:
             # val is cut by the hash of a group's name: under its new name a training sample could become val
             named = named._replace(group_id=renamed.sample_id)
         columns = {"sample_id": candidate.sample_id, "dataset": candidate.dataset, "status": "present"}
-        return {**columns, **named._asdict(), "run_id": self._context.run_id, **measured}, renamed
+        label = _label_columns(measured, named, renamed or before)
+        return {**columns, **named._asdict(), "run_id": self._context.run_id, **measured, **label}, renamed
 
     def _count(self, row: Row, renamed: Known | None) -> None:
         before = self._before.samples.get(row["sample_id"])
@@ -448,6 +450,16 @@ class _Ingest:
         rows = rows.filter(pc.is_in(rows["sample_id"], pa.array(list(changes), pa.string())))
         run = {"run_id": self._context.run_id}
         return rows_to_table("samples", [{**row, **changes[row["sample_id"]], **run} for row in rows.to_pylist()])
+
+
+def _label_columns(measured: Row, named: Named, before: Known | None) -> dict[str, str | None]:
+    """The columns `alpha_sha256` and `alpha_file_sha256`."""
+    file_sha256 = measured["alpha_file_sha256"]
+    if file_sha256 is None:
+        return {}
+    reading = named.label_reading(measured.get("alpha_orientation"))
+    label = identify_label(file_sha256, reading, None if before is None else before.label)
+    return {"alpha_sha256": label.sha256, "alpha_file_sha256": None if label.sha256 == file_sha256 else file_sha256}
 
 
 def _is_there(before: Known, row: Row) -> bool:

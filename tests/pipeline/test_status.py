@@ -68,3 +68,16 @@ def test_of_an_empty_catalog_no_time_is_told(capsys: pytest.CaptureFixture[str])
     assert "run segdata ingest, and ask again" in told
     assert "first training" in told and "About" not in told
     assert Forecast((Step("first training", 9, 6, 1, 30.0),), "a step", 0.1).to_json()["estimated_seconds"] == 30.0
+
+
+@pytest.mark.slow
+def test_labels_that_the_recipe_reads_in_another_way_are_scored_anew(mined: Path, open_tiny: Open) -> None:
+    assert open_tiny(mined).mine()["scored"] == 0
+    recipe = mined / "pipelines" / "portrait.toml"
+    text = recipe.read_text()
+    assert text.count('name = "aisegment"\n') == 1
+    recipe.write_text(text.replace('name = "aisegment"\n', 'name = "aisegment"\nalpha_invert = true\n'))
+    workspace = open_tiny(mined)
+    changed = workspace.ingest()["sources"]["aisegment"]["changed"]
+    assert changed > 0
+    assert workspace.mine()["scored"] == changed
