@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from segdata.ingest.path_ends import PathEnds
 from segdata.ingest.reading import fault_of
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -43,10 +44,7 @@ def match_names(names: Sequence[object], folder: str, files: Collection[str], mo
     """
     matches = [_match_exactly(name, folder, files) for name in names]
     taken = {match.path for match in matches}
-    by_last_part: dict[str, list[str]] = {}
-    for path in files:
-        if path not in taken:
-            by_last_part.setdefault(path.rpartition("/")[2], []).append(path)
+    ends: PathEnds | None = None  # most lists name every file by its path, and need none
     meant: dict[int, str] = {}
     for number, (name, match) in enumerate(zip(names, matches, strict=True)):
         if match.path in files or not isinstance(name, str) or (match.fault is not None and not moved):
@@ -54,7 +52,9 @@ def match_names(names: Sequence[object], folder: str, files: Collection[str], mo
         parts = name.replace("\\", "/").split("/")
         if match.fault is not None:
             parts = parts[-1:]
-        alike = [path for path in by_last_part.get(parts[-1], ()) if _ends_alike(path, folder, parts)]
+        if ends is None:
+            ends = PathEnds((path for path in files if path not in taken), folder)
+        alike = ends.find(parts)
         if len(alike) == 1:
             meant[number] = alike[0]
     wanted = Counter(meant.values())
@@ -79,10 +79,3 @@ def _match_exactly(name: object, folder: str, files: Collection[str]) -> NamedFi
         if path in files:
             return NamedFile(path)
     return NamedFile(below)
-
-
-def _ends_alike(path: str, folder: str, parts: Sequence[str]) -> bool:
-    """Whether the path of a file and the parts of a name agree as far as both go, from their ends."""
-    below = path.removeprefix(f"{folder}/").split("/")
-    shorter = min(len(below), len(parts))
-    return below[-shorter:] == list(parts[-shorter:])

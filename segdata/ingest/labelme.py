@@ -14,11 +14,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from segdata.engines.isolated import RequestRefusedError, WorkerDiedError
 from segdata.ingest.annotation_files import AnnotationFiles, refuse_backgrounds, split_files, without_photo
+from segdata.ingest.annotation_names import AnnotationNames
 from segdata.ingest.reading import Found, Picture, Tree, require_folders
 from segdata.ingest.recipe import SourceRecipe
 from segdata.records import Reject
-from segdata.storage.strict_json import parse_json
 
 _DEEPEST = 1  # folders above a photo where the root has no folder of images: in a root one too high it has more
 
@@ -61,16 +62,16 @@ def _named_inside(files: AnnotationFiles, alone: dict[str, Picture], photos: lis
     """Path of a photo -> the annotations without a photo of their own name whose `imagePath` names it."""
     by_path = {photo.path: photo for photo in photos}
     named: dict[str, list[str]] = {}
-    for stem, file in sorted(alone.items()):
-        try:
-            document = parse_json(files.read(file.path), non_finite=True)
-        except (OSError, ValueError):
-            continue
-        path = document.get("imagePath") if isinstance(document, dict) else None
-        if isinstance(path, str):
-            beside = _join(stem.rpartition("/")[0], path.replace("\\", "/").rpartition("/")[2])
-            if beside in by_path:
-                named.setdefault(beside, []).append(stem)
+    with AnnotationNames("labelme") as names:
+        for stem, file in sorted(alone.items()):
+            try:
+                paths = names.read(files.read(file.path))
+            except (OSError, RequestRefusedError, WorkerDiedError):
+                continue
+            for path in paths:
+                beside = _join(stem.rpartition("/")[0], path.replace("\\", "/").rpartition("/")[2])
+                if beside in by_path:
+                    named.setdefault(beside, []).append(stem)
     return {path: stems[0] for path, stems in named.items() if len(stems) == 1}
 
 

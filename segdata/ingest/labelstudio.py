@@ -21,6 +21,7 @@ from segdata.errors import SourceError
 from segdata.ingest.annotation_files import refuse_backgrounds, split_files
 from segdata.ingest.annotations.drawing import Listed, Setup
 from segdata.ingest.label_drawing import LabelDrawer
+from segdata.ingest.path_ends import PathEnds
 from segdata.ingest.reading import Found, Picture, Tree, read_list, require_folders
 from segdata.ingest.recipe import SourceRecipe
 from segdata.records import Filtered, PhotoSet, Reject, printable
@@ -86,14 +87,16 @@ def match_tasks(names: Sequence[Sequence[str]], paths: Sequence[str]) -> list[st
         name = path.rpartition("/")[2]
         by_name.setdefault(name, []).append(path)
         by_upload.setdefault(_as_uploaded(name), []).append(path)
-    return [_match(task, by_name, by_upload) for task in names]
+    ends = PathEnds(paths)
+    return [_match(task, ends, by_name, by_upload) for task in names]
 
 
-def _match(names: Sequence[str], by_name: dict[str, list[str]], by_upload: dict[str, list[str]]) -> str | None:
+def _match(
+    names: Sequence[str], ends: PathEnds, by_name: dict[str, list[str]], by_upload: dict[str, list[str]]
+) -> str | None:
     parts = [_path_in(name).split("/") for name in names]
     for own in parts:
-        alike = [path for path in by_name.get(own[-1], ()) if _ends_alike(path.split("/"), own)]
-        alike = alike or by_name.get(own[-1], [])
+        alike = ends.find(own) or by_name.get(own[-1], [])
         if len(alike) == 1:
             return alike[0]
     for own in parts:
@@ -102,11 +105,6 @@ def _match(names: Sequence[str], by_name: dict[str, list[str]], by_upload: dict[
             if len(alike) == 1:
                 return alike[0]
     return None
-
-
-def _ends_alike(path: Sequence[str], own: Sequence[str]) -> bool:
-    shorter = min(len(path), len(own))
-    return list(path[-shorter:]) == list(own[-shorter:])
 
 
 def _path_in(name: str) -> str:

@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from segdata.engines.isolated import RequestRefusedError, WorkerDiedError
 from segdata.errors import SourceError
 from segdata.ingest.annotation_files import AnnotationFiles, refuse_backgrounds, split_files, without_photo
-from segdata.ingest.annotations.labelled import label_in, list_in, parse_object
+from segdata.ingest.annotation_names import AnnotationNames
 from segdata.ingest.people import plain_name
 from segdata.ingest.reading import Found, Tree, read_list, require_folders
 from segdata.ingest.recipe import SourceRecipe
@@ -91,15 +92,17 @@ def _check_labels(root: Path, source: SourceRecipe) -> None:
     if not source.person_labels:
         return
     try:
-        meta = parse_object(read_list(root, _META, source.name, source.links))
+        data = read_list(root, _META, source.name, source.links)
+        with AnnotationNames("supervisely") as names:
+            classes = names.read(data)
     except FileNotFoundError:
         return
-    except (OSError, ValueError) as error:
+    except (OSError, RequestRefusedError, WorkerDiedError) as error:
         raise SourceError(
             f"source {source.name}: {root / _META}: can't be read ({error}); download the project again"
         ) from error
-    classes = [label_in(one, "title") for one in list_in(meta, "classes") if isinstance(one, dict)]
+    plain_classes = {plain_name(name) for name in classes}
     for label in source.person_labels:
-        if plain_name(label) not in map(plain_name, classes):
+        if plain_name(label) not in plain_classes:
             known = ", ".join(printable(name) for name in sorted(classes)[:_MOST_SHOWN])
             raise SourceError(f"source {source.name}: person_labels: no class is named {label!r}; {_META} has {known}")

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,7 @@ _KEY = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{8}(?![0-9A-Za-z])")
 _EXPORTED_KEY = re.compile(r"-([0-9a-f]{8})$")
 _WORD_ENDS = re.compile(r"(?<=[^0-9A-Za-z])(?=[0-9A-Za-z])")
 _PHOTOS = "images/"
+_MOST_ALIKE = 100
 
 
 class Match(NamedTuple):
@@ -46,6 +48,8 @@ class Match(NamedTuple):
 class _Index:
     by_name: dict[str, dict[str, ExportedSample]] = field(default_factory=dict)
     by_key: dict[str, dict[str, ExportedSample]] = field(default_factory=dict)
+    by_path: dict[str, dict[str, ExportedSample]] = field(default_factory=dict)
+    lengths: set[int] = field(default_factory=set)  # numbers of parts that paths have
 
 
 def match_labels(names: Sequence[Sequence[str]], exports: Sequence[RepairExport]) -> list[Match]:
@@ -82,7 +86,7 @@ def _match(names: Sequence[str], index: _Index) -> Match:
         stem = _stem_of(name)
         last = stem.rpartition("/")[2]
         same = index.by_name.get(last, {})
-        by_path = {one.sample_id: one for one in same.values() if f"/{stem}".endswith(f"/{_exported_stem(one)}")}
+        by_path = _by_path(stem, index)
         if len(by_path) == 1:
             return Match(next(iter(by_path.values())), by_path=True)
         for found in (_by_key(last, index), same, _by_suffix(last, index)):
@@ -96,25 +100,40 @@ def _match(names: Sequence[str], index: _Index) -> Match:
     return Match(None, reason)
 
 
-def _by_key(last: str, index: _Index) -> dict[str, ExportedSample]:
-    found: dict[str, ExportedSample] = {}
-    for key in _KEY.findall(last):
-        found |= index.by_key.get(key, {})
-    return found
+def _by_path(stem: str, index: _Index) -> Mapping[str, ExportedSample]:
+    parts = stem.split("/")
+    lengths = (length for length in index.lengths if length <= len(parts))
+    return _join_some(index.by_path.get("/".join(parts[-length:]), {}) for length in lengths)
 
 
-def _by_suffix(last: str, index: _Index) -> dict[str, ExportedSample]:
-    found: dict[str, ExportedSample] = {}
-    for start in (match.start() for match in _WORD_ENDS.finditer(last)):
-        found |= index.by_name.get(last[start:], {})
-    return found
+def _by_key(last: str, index: _Index) -> Mapping[str, ExportedSample]:
+    return _join_some(index.by_key.get(key, {}) for key in _KEY.findall(last))
+
+
+def _by_suffix(last: str, index: _Index) -> Mapping[str, ExportedSample]:
+    starts = (match.start() for match in _WORD_ENDS.finditer(last))
+    return _join_some(index.by_name.get(last[start:], {}) for start in starts)
+
+
+def _join_some(samples: Iterable[Mapping[str, ExportedSample]]) -> Mapping[str, ExportedSample]:
+    """All the samples by their ids, or enough of them to see that a name says nothing: a copy of all takes too long."""
+    joined: Mapping[str, ExportedSample] = {}
+    for others in samples:
+        if not joined:
+            joined = others
+        elif others and len(joined) < _MOST_ALIKE:
+            joined = {**joined, **dict(islice(others.items(), _MOST_ALIKE))}
+    return joined
 
 
 def _index_of(exports: Sequence[RepairExport]) -> _Index:
     index = _Index()
     for sample in (sample for export in exports for sample in export.samples):
         last = _exported_stem(sample).rpartition("/")[2]
-        index.by_name.setdefault(last, {}).setdefault(sample.sample_id, sample)
+        if index.by_name.setdefault(last, {}).setdefault(sample.sample_id, sample) is sample:
+            stem = _exported_stem(sample)
+            index.by_path.setdefault(stem, {})[sample.sample_id] = sample
+            index.lengths.add(stem.count("/") + 1)
         key = _EXPORTED_KEY.search(last)
         if key is not None:
             index.by_key.setdefault(key[1], {}).setdefault(sample.sample_id, sample)
