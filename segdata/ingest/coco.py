@@ -100,9 +100,10 @@ def read(root: Path, source: SourceRecipe) -> Iterator[Found]:
     for one in sets:
         yield one.report
         for entry in one.entries:
-            twice = entry.path in listed
+            if entry.path in listed:  # one photo, whatever the number of its entries
+                continue
             listed.add(entry.path)
-            unwanted = "listed_twice" if twice else never.get(entry.path, entry.unwanted)
+            unwanted = never.get(entry.path, entry.unwanted)
             yield _judge(tree, entry._replace(unwanted=unwanted), one.files.get(entry.path), source.name)
     photos = {path: file for one in sets for path, file in one.files.items()}
     for path in sorted(photos.keys() - listed):

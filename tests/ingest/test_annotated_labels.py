@@ -244,7 +244,7 @@ def test_a_photo_of_coco_that_is_listed_twice_is_left_out(context: RunContext, t
     document["images"][1]["file_name"] = "a.jpg"
     file.write_text(json.dumps(document))
     counts = ingest(context, tmp_path / "coco", "coco", kind="portrait")
-    assert (counts.added, counts.filtered) == (0, {"listed_twice": 2, "not_listed": 1})
+    assert (counts.found, counts.added, counts.filtered) == (2, 0, {"listed_twice": 1, "not_listed": 1})
 
 
 def labelme_file(*shapes: Any, **more: Any) -> str:

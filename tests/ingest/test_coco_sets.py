@@ -262,7 +262,6 @@ def test_a_person_in_one_set_counts_for_the_same_photo_in_another(tmp_path: Path
     assert found == [
         ("images/1.jpg", "has_person"),
         ("images/2.jpg", "background"),
-        ("images/1.jpg", "listed_twice"),
     ]
 
 
