@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -17,6 +18,7 @@ from segdata.records import LABEL_CUT
 _OVERLAP = 0.15  # of the narrower of two neighbours
 _SIDE, _ABOVE = 0.4, 0.6  # room beside and above, in head heights
 _ENLARGED = 1.5  # more is told
+_MOST_PIXELS, _LONGEST_SIDE = 40_000_000, 32_000  # of the picture: about 2 GB, and what OpenCV's warps take
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ def plan_places(members: Sequence[Member]) -> tuple[tuple[int, int], list[Place]
 
     The picture ends where the first of the bodies does, so that what a photo's bottom cut is cut by the picture's. The
     outermost person stands at the picture's edge where the photo cut them on that side; a cut between two people shows
-    and is told.
+    and is told. Heads are as high as the median of the photos, or lower where the picture would have more than 40
+    million pixels or a side of more than 32,000.
 
     Args:
         members: from left to right.
@@ -68,7 +71,15 @@ def plan_places(members: Sequence[Member]) -> tuple[tuple[int, int], list[Place]
     """
     if not members:
         raise PixelError("group: nobody to place")
-    head_px = median(member.head.height_px for member in members)
+    head_px = float(median(member.head.height_px for member in members))
+    size_hw, places = _lay_out(members, head_px)
+    height, width = (side + 1 for side in size_hw)  # both were rounded down
+    excess = max(math.sqrt(height * width / _MOST_PIXELS), max(height, width) / _LONGEST_SIDE)
+    return _lay_out(members, head_px / excess) if excess > 1 else (size_hw, places)
+
+
+def _lay_out(members: Sequence[Member], head_px: float) -> tuple[tuple[int, int], list[Place]]:
+    """The group's height and width in pixels, and its places, with heads of that height."""
     scales = [head_px / member.head.height_px for member in members]
     boxes = [_box(member.alpha) for member in members]
     depth = min(

@@ -22,6 +22,7 @@ FORMAT = "segdata verdicts 1"
 """What the JSON file says it is."""
 _LONGEST = 10_000
 _CLOCKS_DIFFER = timedelta(days=1)
+_LARGEST_FILE = 1 << 26  # bytes: some 300,000 verdicts; parsed, JSON takes up to 30 times its bytes
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def read_verdicts(path: Path, reviewer: str, names: Collection[str]) -> VerdictF
     Raises:
         DataError: The file can't be read, or is something else.
     """
-    text = decode_text(read_bytes(path), errors="replace")
+    text = decode_text(read_bytes(path, _LARGEST_FILE), errors="replace")
     is_csv = path.suffix.lower() == ".csv"
     rows = _csv_rows(text, path, names) if is_csv else _json_rows(text, path)
     now = datetime.now(UTC)

@@ -27,10 +27,12 @@ def limit_fiftyone(files: Mapping[str, str]) -> None:
     from fiftyone.core.aggregations import Aggregation
     from fiftyone.core.stages import ViewStage
     from fiftyone.operators import permissions
-    from fiftyone.server import metadata
+    from fiftyone.server import metadata, mutation, query
 
     for base in (ViewStage, Aggregation):  # a request names the class of each, and FiftyOne calls whatever it names
         base._from_dict = classmethod(only_subclasses(base._from_dict.__func__, base))
+    for module in (mutation, query):
+        module.etau = KnownClasses(module.etau)
     metadata.read_metadata = only_registered(metadata.read_metadata, files)
     permissions.ManagedOperators.has_operator = staticmethod(may_run)
 
@@ -60,6 +62,33 @@ def only_subclasses(from_dict: Callable[[type, dict[str, Any]], Any], base: type
         return from_dict(cls, document)
 
     return checked
+
+
+class KnownClasses:
+    """FiftyOne's helpers, but that a name in a request imports nothing: only classes of FiftyOne that are loaded count.
+
+    Args:
+        helpers: the module `eta.core.utils`, whose `get_class` imports what it is given.
+    """
+
+    def __init__(self, helpers: Any) -> None:
+        self._helpers = helpers
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._helpers, name)
+
+    def get_class(self, class_name: str, module_name: str | None = None) -> type:
+        """The class of that name.
+
+        Raises:
+            PermissionError: It is none of FiftyOne's, or not loaded.
+        """
+        path = str(class_name) if module_name is None else f"{module_name}.{class_name}"
+        module, _, name = path.rpartition(".")
+        named = getattr(sys.modules.get(module), name, None) if module.partition(".")[0] == "fiftyone" else None
+        if not isinstance(named, type):
+            raise PermissionError(f"{path!r} is no class of FiftyOne that is in use")
+        return named
 
 
 def only_registered(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from segdata.errors import PixelError
+from segdata.imaging import group
 from segdata.imaging.group import Member, compose_group, plan_places
 from segdata.imaging.head import Head
 
@@ -70,6 +71,22 @@ def test_whom_the_photo_cut_at_the_side_stands_at_the_pictures_side() -> None:
     assert places[0].notes == ()
     _, places = plan_places((someone(BLUE, 90), cut))
     assert places[1].notes == ("the photo cuts the person on the left, and that shows in the middle of the group",)
+
+
+@pytest.mark.parametrize("most", [{"_MOST_PIXELS": 20_000}, {"_LONGEST_SIDE": 150}])
+def test_the_picture_has_a_limit_of_size_and_its_heads_still_have_one_height(
+    monkeypatch: pytest.MonkeyPatch, most: dict[str, int]
+) -> None:
+    members = (someone(RED, 90), someone(BLUE, 20))
+    (large, _) = plan_places(members)
+    for name, value in most.items():
+        monkeypatch.setattr(group, name, value)
+    (height, width), places = plan_places(members)
+    assert height * width <= most.get("_MOST_PIXELS", height * width)
+    assert max(height, width) <= most.get("_LONGEST_SIDE", max(height, width))
+    assert (height, width) != large and height / width == pytest.approx(large[0] / large[1], rel=0.03)
+    heads = [member.head.height_px * place.scale for member, place in zip(members, places, strict=True)]
+    assert heads[0] == pytest.approx(heads[1])
 
 
 def test_who_is_enlarged_much_is_told() -> None:

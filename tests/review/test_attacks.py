@@ -274,6 +274,19 @@ def test_with_the_token_no_function_that_a_request_names_is_called(opened: Opene
     assert (status, b"2" in answer) == (200, True), answer
 
 
+def test_with_the_token_no_module_that_a_request_names_is_imported(opened: Opened) -> None:
+    query = (
+        "mutation ($name: String!, $view: BSONArray, $form: StateForm)"
+        ' { setView(subscription: "x", session: null, datasetName: $name, view: $view, form: $form) }'
+    )
+    for name in ("antigravity.fly", "fiftyone.service.main.main"):
+        form = {"addStages": [{"_cls": name, "kwargs": []}]}
+        variables = {"name": "segdata-portraits", "view": [], "form": form}
+        body = json.dumps({"query": query, "variables": variables})
+        _, answer = opened.ask("POST", "/graphql", body)
+        assert b"is no class of FiftyOne that is in use" in answer, answer
+
+
 @pytest.mark.parametrize("scheme", ["https", "chrome-extension"])
 def test_the_origin_counts_with_its_scheme(opened: Opened, scheme: str) -> None:
     query = json.dumps({"query": "{ __typename }"})
