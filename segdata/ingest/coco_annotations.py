@@ -11,6 +11,7 @@ from typing import Any
 from segdata.ingest.annotations.coco import entry_id
 from segdata.ingest.people import IsPerson, plain_name
 from segdata.records import HAS_PERSON, printable
+from segdata.storage.strict_json import check_memory
 from segdata.storage.text import decode_text
 
 # Polygons are nine tenths of the file, and nobody here asks for them: they are dropped while it is parsed.
@@ -57,6 +58,7 @@ def parse_annotations(data: bytes) -> Annotations:
     Raises:
         ValueError, KeyError, TypeError, RecursionError, MemoryError: It is no JSON, or not what COCO's files are.
     """
+    check_memory(data)
     document = json.loads(decode_text(data), object_pairs_hook=_without_polygons)
     if not isinstance(document, dict):
         raise TypeError("not an object")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+from segdata.storage.memory import machine_memory
 from segdata.storage.text import decode_text
+
+_SHARE_OF_MEMORY = 0.8
+# Bytes that CPython takes at most for each: a list, a dictionary, a number with its place in a list, a key's place in a
+# dictionary, and half of a text without its letters.
+_BYTES_OF = {"[": 80, "{": 80, ",": 40, ":": 100, '"': 16}
 
 
 def parse_json(text: str | bytes, non_finite: bool = False) -> object:
@@ -22,6 +28,7 @@ def parse_json(text: str | bytes, non_finite: bool = False) -> object:
     >>> parse_json(b'{"a": [1]}')
     {'a': [1]}
     """
+    check_memory(text)
     try:
         document = decode_text(text) if isinstance(text, bytes) else text
         constant = None if non_finite else _refuse_constant
@@ -33,6 +40,31 @@ def parse_json(text: str | bytes, non_finite: bool = False) -> object:
     except MemoryError as error:
         raise ValueError("more than the memory that there is") from error
     return value
+
+
+def parsed_bytes(text: str | bytes) -> int:
+    """How much memory a JSON document may take once it is parsed, in bytes: an upper bound.
+
+    A few bytes of text can be many of memory: an empty list takes 3 and 64. Counting takes a small part of the time of
+    parsing.
+
+    >>> parsed_bytes("[[],[]]")
+    287
+    """
+    if isinstance(text, bytes):
+        return 2 * len(text) + sum(size * text.count(mark.encode()) for mark, size in _BYTES_OF.items())
+    return len(text) + sum(size * text.count(mark) for mark, size in _BYTES_OF.items())
+
+
+def check_memory(text: str | bytes) -> None:
+    """See that a document can be parsed in the memory of this machine.
+
+    Raises:
+        ValueError: It can't.
+    """
+    needed, most = parsed_bytes(text), int(_SHARE_OF_MEMORY * machine_memory())
+    if needed > most:
+        raise ValueError(f"parsing it may take {needed / 1e9:.1f} GB of memory; at most {most / 1e9:.1f} GB are used")
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -17,6 +17,7 @@ from segdata.imaging.label_maps import IGNORE, from_label_map
 from segdata.ingest.annotations.coco import entry_id, read_segmentation
 from segdata.ingest.annotations.images import AnnotatedImage, draw_label
 from segdata.ingest.annotations.shapes import ShapeError, SizeHW
+from segdata.storage.strict_json import check_memory
 from segdata.storage.text import decode_text
 
 _PERSON = 1
@@ -86,6 +87,7 @@ def read_coco_people(data: bytes, categories: frozenset[int | str]) -> dict[int 
         ValueError: It is no such file.
     """
     try:
+        check_memory(data)
         document = json.loads(decode_text(data), object_pairs_hook=_keep(categories))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
