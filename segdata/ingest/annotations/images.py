@@ -110,8 +110,6 @@ def draw_shapes(image: AnnotatedImage, size_hw: SizeHW) -> DrawnLabel:
     if faults or (left_out and not shapes):
         raise ShapeError(_shortened(faults or left_out))
     drawn = _without_bounding_boxes(shapes, size_hw)
-    if boxes := len(shapes) - len(drawn):
-        left_out.append(f"{boxes} rectangles, which are the bounding boxes of other shapes")
     label: Alpha = np.zeros(size_hw, np.uint8)
     for shape in drawn:
         shape.draw(label)
@@ -121,7 +119,8 @@ def draw_shapes(image: AnnotatedImage, size_hw: SizeHW) -> DrawnLabel:
 def _without_bounding_boxes(shapes: Sequence[Shape], size_hw: SizeHW) -> list[Shape]:
     """The shapes without rectangles that only say where another shape lies, as converters add them to each mask.
 
-    A rectangle that stands for a person by itself stays.
+    A rectangle that stands for a person by itself stays. The others are not reported: they say nothing that their shape
+    does not say, and nobody has to mend them.
 
     Args:
         shapes: of people in one image.
