@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from segdata.catalog.annotated import drop_labels
 from segdata.catalog.appearances import AppearanceWriter
-from segdata.catalog.forgetting import concealed, remember
-from segdata.catalog.forgotten import Forgotten, make_pseudonyms, read_forgotten
-from segdata.catalog.renames import carry_over
-from segdata.catalog.schemas import SCHEMAS, rows_to_table
+from segdata.catalog.forgotten import Forgotten, read_forgotten
 from segdata.catalog.sources import SourceRow, read_sources
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import collecting_later, map_threads
 from segdata.errors import SourceError
 from segdata.ingest.annotated_labels import AnnotatedLabels
+from segdata.ingest.counts import IngestResult, SourceCounts
 from segdata.ingest.decisions import KeptDecisions, NamingCounts, report_of
 from segdata.ingest.known import Known, Named, read_before
 from segdata.ingest.label_identity import identify_label
@@ -33,12 +27,13 @@ from segdata.ingest.measuring import Failed, Measuring
 from segdata.ingest.mended_labels import MendedLabels
 from segdata.ingest.merging import MergedLabels
 from segdata.ingest.plan import IngestPlan, Row, Rules, plan_ingest, refused_row
-from segdata.ingest.published import SetCounts, compare_with_published
+from segdata.ingest.published import compare_with_published
 from segdata.ingest.readers import READERS
 from segdata.ingest.reading import Found, Reports
 from segdata.ingest.recipe import SourceRecipe
 from segdata.ingest.renames import Vanished
-from segdata.ingest.source_masks import MaskReport, SourceMasks, with_label_statistics
+from segdata.ingest.sample_writer import SampleWriter
+from segdata.ingest.source_masks import SourceMasks, with_label_statistics
 from segdata.ingest.twins import Twins
 from segdata.records import Candidate, Filtered, NamingReport, PhotoSet, Progress, Reject, TreeReport
 from segdata.storage.root import Root
@@ -57,78 +52,6 @@ class IngestOptions:
     """
 
     verify: bool = False
-
-
-@dataclass(frozen=True)
-class SourceCounts:
-    """What became of one source.
-
-    Attributes:
-        found: photos, and masks that belong to no photo: added + changed + unchanged + rejected + filtered. A photo and
-            its mask count once.
-        added, changed, unchanged: samples, by what the catalog knew of them.
-        renamed: how many of those added, or back again, have the bytes of one that vanished, and so continue it.
-        gone: samples whose files are no longer there, those renamed included.
-        rejected: what can't become a sample.
-        filtered: what is merely unwanted, by reason.
-        decoded: file pairs that were read.
-        sets: the sets of the source by name, as far as its reader tells them apart.
-        naming: how photos and masks are named, if the reader pairs them by name.
-        ignored: leftovers of file systems, such as `@eaDir`, `._*` and `Thumbs.db`; not in `found`.
-        other_files: files that are no pictures by their names, by suffix; not in `found`.
-        remarks: what a person should know about groups and splits.
-        masks: what is decided about its masks, and how its labels are; None of a source without masks.
-    """
-
-    found: int
-    added: int
-    changed: int
-    unchanged: int
-    renamed: int
-    gone: int
-    rejected: int
-    filtered: dict[str, int]
-    decoded: int
-    sets: dict[str, SetCounts] = field(default_factory=dict)
-    naming: NamingCounts | None = None
-    ignored: int = 0
-    other_files: dict[str, int] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
-    masks: MaskReport | None = None
-
-
-@dataclass(frozen=True)
-class IngestResult:
-    """What became of all sources.
-
-    Attributes:
-        sources: by name.
-        rejects: how many of these sources are rejected, by reason.
-    """
-
-    sources: dict[str, SourceCounts] = field(default_factory=dict)
-    rejects: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def decoded(self) -> int:
-        """File pairs that were read."""
-        return sum(source.decoded for source in self.sources.values())
-
-    def without_file_names(self) -> IngestResult:
-        """The same for the journal, where no name of a file stays that forgetting would have to find."""
-        sources = {
-            name: counts if counts.masks is None else replace(counts, masks=replace(counts.masks, trimap_files=()))
-            for name, counts in self.sources.items()
-        }
-        return replace(self, sources=sources)
-
-    def to_json(self) -> dict[str, Any]:
-        """The keys of `ingest --json`."""
-        return {
-            "sources": {name: asdict(source) for name, source in self.sources.items()},
-            "rejects": dict(sorted(self.rejects.items())),
-            "decoded": self.decoded,
-        }
 
 
 def run(context: RunContext, sources: Sequence[SourceRecipe], options: IngestOptions | None = None) -> IngestResult:
@@ -202,6 +125,7 @@ class _Ingest:
         self._annotated = AnnotatedLabels(context.catalog, source.name)
         self._files = Root(self._root, link_targets(self._root, source.links))
         self._labels = MendedLabels(context.catalog, self._before.samples, self._files)
+        self._writer = SampleWriter(context, source.name, self._before.samples, self._labels)
         self._merged = MergedLabels(context.catalog, self._files)
         self._masks = SourceMasks(context, source, self._files, recorded)
         self._rules = Rules(
@@ -242,8 +166,9 @@ class _Ingest:
             if plan.to_read:
                 self._read(plan)
             self._masks.record()
-            self._write_refused("rejects", self.rejects, self._before.rejects)
-            self._write_refused("filtered", self.filtered, self._before.filtered)
+            complete = self._rules.complete
+            self._writer.write_refused("rejects", self.rejects, self._before.rejects, complete)
+            self._writer.write_refused("filtered", self.filtered, self._before.filtered, complete)
             self._update(plan)
             self._kept.write(plan.reports)
         counts = self._told(plan)
@@ -330,10 +255,11 @@ class _Ingest:
                 rows.append(row)
                 if renamed is not None:
                     old[renamed.sample_id] = row["sample_id"]
-            self._leave_out(back)
+            self._counts["replaced"] += self._writer.leave_out(back)
+            self._counts["forgotten"] += len(back)
             kept = {row["image_sha256"] for row in rows}
             self._appearances.add({name: thumbnails[name] for name in kept})
-            self._commit(rows, old)
+            self._writer.commit(rows, old)
         return rotated
 
     def _settle_twins(self, twins: Twins | None, failed: Sequence[Failed], answer: Answer) -> None:
@@ -385,52 +311,6 @@ class _Ingest:
         before = self._before.samples.get(row["sample_id"])
         return before is None or not _is_there(before, row)
 
-    def _leave_out(self, rows: list[Row]) -> None:
-        """What was forgotten and comes back under another name is forgotten under that name too.
-
-        Where it has taken the place of another sample's files, that sample is gone, as if they had been deleted: its
-        name, scores and verdicts are of another picture.
-        """
-        if not rows:
-            return
-        context = self._context
-        new = [row for row in rows if row["sample_id"] not in self._before.samples]
-        if new:
-            pseudonyms = make_pseudonyms(context.workspace)
-            remember(context.workspace, pseudonyms, new, context.run_id)
-            marks = [{**concealed(row, pseudonyms), "run_id": context.run_id} for row in new]
-            context.catalog.merge("samples", rows_to_table("samples", marks))
-        replaced = {row["sample_id"] for row in rows} & {
-            known.sample_id for known in self._before.samples.values() if known.status == "present"
-        }
-        context.catalog.merge("samples", self._changed({name: {"status": "gone"} for name in replaced}))
-        drop_labels(context.catalog, [row["sample_id"] for row in rows])
-        self._counts["replaced"] += len(replaced)
-        self._counts["forgotten"] += len(rows)
-
-    def _commit(self, rows: list[Row], old: Mapping[str, str]) -> None:
-        """Write one shard, and mark what its samples were called before: scores first, so that a kill loses none."""
-        catalog = self._context.catalog
-        self._labels.keep(rows)
-        table = rows_to_table("samples", rows)
-        if old:
-            hashes = {name: self._before.samples[name].hashes for name in old}
-            carry_over(catalog, old, hashes)
-            table = pa.concat_tables([table, self._changed({name: {"status": "gone"} for name in old})])
-        catalog.merge("samples", table)
-
-    def _write_refused(self, table: str, rows: dict[str, Row], before: Mapping[str, Row]) -> None:
-        """Make the source's rejects those of this ingest; what has not changed is not written."""
-
-        def told(some: Mapping[str, Row]) -> dict[str, Row]:
-            return {path: {**row, "run_id": None} for path, row in some.items()}
-
-        kept = rows if self._rules.complete else {**before, **rows}
-        if told(kept) != told(before):
-            new = [{"run_id": self._context.run_id, **row} for row in kept.values()]
-            where = f"target.dataset = '{self._source.name}'"
-            self._context.catalog.replace(table, rows_to_table(table, new), where)
-
     def _update(self, plan: IngestPlan) -> None:
         """What vanished, can no longer be read, or is unwanted by now is kept as gone; names follow the recipe."""
         samples = self._before.samples
@@ -440,16 +320,7 @@ class _Ingest:
             name: named._asdict() for name, named in plan.unchanged.items() if samples[name].named != named
         }
         changes |= {name: {"status": "gone"} for name in (*plan.gone, *lost)}
-        self._context.catalog.merge("samples", self._changed(changes))
-
-    def _changed(self, changes: Mapping[str, Row]) -> pa.Table:
-        """Rows of `samples` as they are, but for some columns."""
-        if not changes:
-            return SCHEMAS["samples"].empty_table()
-        rows = self._context.catalog.read("samples", where=f"dataset = '{self._source.name}'")
-        rows = rows.filter(pc.is_in(rows["sample_id"], pa.array(list(changes), pa.string())))
-        run = {"run_id": self._context.run_id}
-        return rows_to_table("samples", [{**row, **changes[row["sample_id"]], **run} for row in rows.to_pylist()])
+        self._writer.change(changes)
 
 
 def _label_columns(measured: Row, named: Named, before: Known | None) -> dict[str, str | None]:

@@ -13,8 +13,9 @@ from segdata.catalog.pixels import read_alpha_of, read_pair
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.errors import PixelError
+from segdata.ingest.counts import SourceCounts
 from segdata.ingest.recipe import SourceRecipe
-from segdata.ingest.run import SourceCounts, run
+from segdata.ingest.run import run
 
 SMALL = np.zeros((20, 15), np.uint8)
 SMALL[10:, 3:12] = 255

@@ -9,8 +9,8 @@ from PIL import Image as Pillow
 
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
+from segdata.ingest.counts import IngestResult, SourceCounts
 from segdata.ingest.recipe import SourceRecipe
-from segdata.ingest.run import IngestResult, SourceCounts
 from segdata.ingest.run import run as run_ingest
 
 WIDTH, HEIGHT = 60, 80

@@ -20,8 +20,9 @@ from segdata.catalog.workspace import RunContext, Workspace
 from segdata.cli.working import show_ingest
 from segdata.imaging.decode import decode_alpha
 from segdata.ingest import folder
+from segdata.ingest.counts import SourceCounts
 from segdata.ingest.recipe import SourceRecipe
-from segdata.ingest.run import SourceCounts, run
+from segdata.ingest.run import run
 from segdata.records import Candidate, Filtered, NamingReport, PhotoSet, Reject, TreeReport
 from tests.ingest.test_reader_contract import LAYOUTS, NAMES, build
 

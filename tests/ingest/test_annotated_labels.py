@@ -26,9 +26,10 @@ from segdata.imaging.encode import encode_png
 from segdata.ingest import label_drawing
 from segdata.ingest.annotations.brush import pack_runs
 from segdata.ingest.annotations.drawing import open_drawing
+from segdata.ingest.counts import SourceCounts
 from segdata.ingest.labelstudio import match_tasks
 from segdata.ingest.recipe import SourceRecipe
-from segdata.ingest.run import IngestOptions, SourceCounts, run
+from segdata.ingest.run import IngestOptions, run
 from segdata.storage.files import sha256_of
 
 HEIGHT, WIDTH = 40, 30

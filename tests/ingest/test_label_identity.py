@@ -13,8 +13,9 @@ from segdata.catalog.pixels import read_alpha_of, read_unchanged_alpha
 from segdata.catalog.tables import Catalog
 from segdata.catalog.verify import verify_files
 from segdata.catalog.workspace import RunContext, Workspace
+from segdata.ingest.counts import SourceCounts
 from segdata.ingest.recipe import SourceRecipe
-from segdata.ingest.run import IngestOptions, SourceCounts, run
+from segdata.ingest.run import IngestOptions, run
 from segdata.storage.files import sha256_of
 from tests.ingest.test_accounting import mask, photo, samples, write
 

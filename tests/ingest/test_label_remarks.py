@@ -8,6 +8,8 @@ import numpy as np
 
 from segdata.catalog.label_statistics import label_remarks
 from segdata.catalog.sources import mask_states
+from segdata.report.recipe import ReportRecipe
+from segdata.report.run import run as report
 from tests.ingest.mask_sources import HEIGHT, WIDTH, context_of, draw, ingest, ingest_result, save
 
 
@@ -42,6 +44,22 @@ def test_ingest_and_status_count_labels_that_look_wrong(tmp_path: Path) -> None:
     (state,) = mask_states(context_of(tmp_path).catalog)
     assert state.lines() == ["values 0 and 255: hard masks", *expected]
     assert "trimap.png" not in str(state.lines(with_files=False))
+
+
+def test_the_report_says_how_many_labels_look_wrong_and_names_no_file(tmp_path: Path) -> None:
+    lay_out(tmp_path / "data")
+    ingest(tmp_path, tmp_path / "data")
+    page = report(context_of(tmp_path, "20260302-100000-report-0000"), ReportRecipe()).path.read_text(encoding="utf-8")
+    for remark in (
+        "values 0 and 255: hard masks",
+        "2 empty labels (no person)",
+        "1 label fills the frame",
+        "1 label looks inverted compared with the others",
+        "1 label is a trimap (three levels)",
+        "2 photos share the same label",
+    ):
+        assert remark in page
+    assert "trimap.png" not in page
 
 
 def test_good_labels_are_not_remarked_on(tmp_path: Path) -> None:

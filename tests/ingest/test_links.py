@@ -11,9 +11,10 @@ import pytest
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.imaging.encode import encode_png
+from segdata.ingest.counts import SourceCounts
 from segdata.ingest.links import link_targets
 from segdata.ingest.recipe import SourceRecipe
-from segdata.ingest.run import SourceCounts, run
+from segdata.ingest.run import run
 
 CACHES = {
     "DVC": ("repo/data", "repo/.dvc/cache/files/md5/ab"),

@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 from segdata.catalog.pixels import read_alpha_of
 from segdata.catalog.sources import read_sources
-from segdata.ingest.run import SourceCounts
+from segdata.ingest.counts import SourceCounts
 from tests.ingest.mask_sources import HEIGHT, WIDTH, context_of, draw, ingest, save
 
 Encode = Callable[[np.ndarray], np.ndarray | Pillow.Image]

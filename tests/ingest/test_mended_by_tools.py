@@ -128,9 +128,14 @@ def test_what_a_tool_returns_mends_one_label_and_leaves_the_others(
 def test_the_old_format_of_labelme_is_named(context: RunContext, tmp_path: Path) -> None:
     export_repair(context, tmp_path / "out", "folder", None, "true")
     (tmp_path / "returned").mkdir()
-    (tmp_path / "returned" / "1.xml").write_text("<annotation><filename>1.jpg</filename><object/></annotation>")
-    with pytest.raises(SourceError, match=r"1\.xml"):
+    old = "<annotation><filename>1.jpg</filename><object><name>person</name><polygon/></object></annotation>"
+    (tmp_path / "returned" / "old.xml").write_text(old)
+    with pytest.raises(SourceError, match=r"old\.xml: LabelMe's old XML, which is not read; open it in LabelMe"):
         take_in_mended(context, tmp_path / "returned")
+    labelme(tmp_path / "returned")
+    mended = take_in_mended(context, tmp_path / "returned")
+    assert changed(mended) == [IDS[0]], "the files beside it count"
+    assert [skip.entry for skip in mended.skipped if "old XML" in skip.reason] == ["old.xml"]
 
 
 def test_a_damaged_entry_of_an_archive_costs_itself_alone(context: RunContext, tmp_path: Path) -> None:

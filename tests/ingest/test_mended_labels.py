@@ -13,8 +13,9 @@ from segdata.catalog.mends import keep_mends, mends_of
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.imaging.encode import encode_png
+from segdata.ingest.counts import SourceCounts
 from segdata.ingest.recipe import SourceRecipe
-from segdata.ingest.run import SourceCounts, run
+from segdata.ingest.run import run
 from segdata.storage.files import sha256_of
 
 SOURCE = SourceRecipe(name="mine", reader="folder", root="data")

@@ -24,8 +24,9 @@ from segdata.catalog.training_sets import newest_verdicts
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.cli.working import show_ingest
 from segdata.errors import SourceError
+from segdata.ingest.counts import IngestResult
 from segdata.ingest.recipe import SourceRecipe
-from segdata.ingest.run import IngestOptions, IngestResult, run
+from segdata.ingest.run import IngestOptions, run
 from segdata.storage.root import Root
 
 SOURCE = SourceRecipe(name="mine", reader="folder", root="data")

@@ -20,10 +20,11 @@ from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
 from segdata.errors import SourceError
 from segdata.imaging.encode import encode_png
+from segdata.ingest.counts import SourceCounts
 from segdata.ingest.dealing import deal_groups
 from segdata.ingest.groups import group_ids
 from segdata.ingest.recipe import SourceRecipe
-from segdata.ingest.run import SourceCounts, run
+from segdata.ingest.run import run
 from segdata.records import Split
 
 SIZES = st.dictionaries(st.text(min_size=1, max_size=4), st.integers(1, 30), min_size=1, max_size=40)

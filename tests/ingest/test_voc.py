@@ -12,8 +12,9 @@ from PIL import Image as Pillow
 from segdata.catalog.pixels import read_alpha_of
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
+from segdata.ingest.counts import SourceCounts
 from segdata.ingest.recipe import SourceRecipe
-from segdata.ingest.run import SourceCounts, run
+from segdata.ingest.run import run
 
 PERSON, CHAIR, IGNORE = 15, 9, 255
 

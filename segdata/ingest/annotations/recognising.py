@@ -3,7 +3,7 @@
 What is found first counts:
 
 1. pictures of classes in `SegmentationClass/` (VOC, and CVAT's segmentation masks), unless there is an annotations.xml
-2. `annotations.xml`, or the one XML file (CVAT)
+2. `annotations.xml`, or the one XML file if it is CVAT's
 3. JSON: `instances_*.json` (COCO), or else every JSON file by its content (COCO, Label Studio, LabelMe, Supervisely)
 4. masks: pictures in a folder `masks`, or else all pictures that are not in a folder of photos
 """
@@ -36,6 +36,7 @@ LONGEST_LIST = 1 << 30
 _CLASS_FOLDER, _LABELMAP = "SegmentationClass", "labelmap.txt"
 _MASK_FOLDERS = frozenset({"mask", "masks", "label", "labels", "gt", "alpha", "matte", "mattes"})
 _PHOTO_FOLDERS = frozenset({"image", "images", "img", "jpegimages", "photo", "photos"})
+_NO_CVAT = "it has no <image>, as CVAT for images 1.1 has; export in that format"
 _OF_PROJECTS = frozenset({"meta.json", "notes.json", "dataset_meta.json", "obj_class_to_machine_color.json"})
 """Files of tools that hold no labels."""
 
@@ -96,16 +97,16 @@ def recognise(files: Files) -> Returned:
         _add_pictures(returned, class_maps, _CLASS_FOLDER)
         returned.classes = _read_classes(files, names)
         return returned
-    if cvat is None and len(xmls) == 1:
-        cvat = xmls[0]
     if cvat is not None:
         _read_cvat_file(files, cvat, returned)
+        return returned
+    if _read_unnamed_xml(files, xmls, returned):
         return returned
     _read_json_files(files, jsons, returned)
     if not returned.labels:
         masks = _masks_among(pictures)
         if not masks:
-            raise ValueError(_why_nothing(returned.skipped, xmls))
+            raise ValueError(_why_nothing(returned.skipped))
         _add_pictures(returned, masks, None)
     return returned
 
@@ -126,8 +127,25 @@ def _read_cvat_file(files: Files, name: str, returned: Returned) -> None:
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     if not images:
-        raise ValueError(f"{name}: it has no <image>, as CVAT for images 1.1 has; export in that format")
+        raise ValueError(f"{name}: {_NO_CVAT}")
     returned.labels += (ReturnedLabel(name, (image,), shapes) for image, shapes in images.items())
+
+
+def _read_unnamed_xml(files: Files, names: Sequence[str], returned: Returned) -> bool:
+    """Whether the one XML file is CVAT's under another name; XML files of anything else are reported."""
+    for name in names:
+        reason = _NO_CVAT
+        try:
+            data = files.read(name, LONGEST_LIST)
+            if b"<annotation>" in data and b"<polygon" in data:
+                reason = "LabelMe's old XML, which is not read; open it in LabelMe and save it as JSON"
+            elif len(names) == 1 and (images := read_cvat(data)):
+                returned.labels += (ReturnedLabel(name, (image,), shapes) for image, shapes in images.items())
+                return True
+        except ValueError as error:
+            reason = str(error)
+        returned.skipped.append((name, reason))
+    return False
 
 
 def _read_json_files(files: Files, names: Sequence[str], returned: Returned) -> None:
@@ -211,9 +229,7 @@ def _shallowest(names: Iterator[str]) -> str | None:
     return min(names, key=lambda name: (name.count("/"), name), default=None)
 
 
-def _why_nothing(skipped: Sequence[Skipped], xmls: Sequence[str]) -> str:
+def _why_nothing(skipped: Sequence[Skipped]) -> str:
     if skipped:
         return "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
-    if xmls:
-        return f"{len(xmls)} XML files, of which none is an annotations.xml of CVAT for images 1.1"
     return "it has no annotation file and no mask"
