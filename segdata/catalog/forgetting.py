@@ -36,7 +36,7 @@ Row = dict[str, Any]
 
 KEPT_COLUMNS = ("sample_id", "dataset", "kind", "split", "image_sha256", "alpha_sha256")
 """What is left of a forgotten sample in `samples`, with stand-ins for the id and the hashes, beside status and run."""
-_MARKED_COLUMNS = (*KEPT_COLUMNS, "path", "image_uri", "alpha_uri")
+_MARKED_COLUMNS = (*KEPT_COLUMNS, "alpha_file_sha256", "path", "image_uri", "alpha_uri")
 """What a marked row keeps until the end, so that a call that was cut off can be finished."""
 _FILES_OF_SAMPLE = ("sample_id", "image_sha256", "alpha_sha256")
 _HASH_COLUMNS = ("image_sha256", "alpha_sha256", "alpha_file_sha256")

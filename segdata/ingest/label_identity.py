@@ -22,8 +22,13 @@ class LabelReading(NamedTuple):
 
     @property
     def is_usual(self) -> bool:
-        """Whether the file holds alpha itself, in one of its channels."""
-        return self.alpha_index is None and self.alpha_reading is None and self.alpha_orientation in (None, 1)
+        """Whether the values are those of a plain mask, or the class of a label map, as earlier releases read them."""
+        return self.alpha_reading is None and self.alpha_orientation in (None, 1)
+
+    @property
+    def part(self) -> tuple[int | None, int | None]:
+        """Which part of the file is the label: its channel and its class."""
+        return self.alpha_channel, self.alpha_index
 
     def is_same_as(self, other: LabelReading) -> bool:
         """Whether both make the same label of the same file: orientation 1 turns nothing."""
@@ -47,11 +52,11 @@ class LabelIdentity(NamedTuple):
 
 
 def hash_label(file_sha256: str, reading: LabelReading) -> str:
-    """The hash of a label: that of its file where that is read in the usual way, else of both.
+    """The hash of a label that is new: that of its file where that is read in the usual way, else of both.
 
     >>> hash_label("0f", LabelReading(alpha_channel=3))
     '0f'
-    >>> hash_label("0f", LabelReading(alpha_index=15)) == hash_label("0f", LabelReading(alpha_index=16))
+    >>> hash_label("0f", LabelReading(alpha_reading="{}")) == "0f"
     False
     """
     return file_sha256 if reading.is_usual else _hash_both(file_sha256, reading)
@@ -60,9 +65,8 @@ def hash_label(file_sha256: str, reading: LabelReading) -> str:
 def identify_label(file_sha256: str, reading: LabelReading, before: LabelIdentity | None) -> LabelIdentity:
     """The identity of a label that was read, beside the one that its sample had.
 
-    A label that is as it was keeps its hash: in catalogs of earlier releases that of the file alone, whatever the
-    reading was. For the same reason a label that is read in the usual way by now must not take the hash of its file if
-    that stands for another reading.
+    A label that is as it was keeps its hash. The hash of a file stands for one channel and class of it, the first that
+    was read, as in catalogs of earlier releases: once another one is read, every hash is of file and reading.
 
     Args:
         file_sha256: of the file's bytes.
@@ -72,18 +76,19 @@ def identify_label(file_sha256: str, reading: LabelReading, before: LabelIdentit
     >>> old = LabelIdentity("0f", "0f", LabelReading(alpha_index=15))
     >>> identify_label("0f", LabelReading(alpha_index=15), old).sha256
     '0f'
-    >>> identify_label("0f", LabelReading(), old).sha256 == "0f"
+    >>> identify_label("0f", LabelReading(alpha_index=16), old).sha256 == "0f"
     False
     """
     sha256 = hash_label(file_sha256, reading)
     if before is not None and before.file_sha256 == file_sha256:
+        is_first_part = before.sha256 == hash_label(file_sha256, before.reading)
         if reading.is_same_as(before.reading):
             sha256 = str(before.sha256)
-        elif sha256 == before.sha256:
-            sha256 = _hash_both(file_sha256, reading)
+        elif reading.part != before.reading.part or not is_first_part:
+            sha256 = _hash_both(file_sha256, reading, "another part")
     return LabelIdentity(sha256, file_sha256, reading)
 
 
-def _hash_both(file_sha256: str, reading: LabelReading) -> str:
-    values = [file_sha256, *reading._replace(alpha_orientation=reading.alpha_orientation or 1)]
+def _hash_both(file_sha256: str, reading: LabelReading, *more: str) -> str:
+    values = [file_sha256, *reading._replace(alpha_orientation=reading.alpha_orientation or 1), *more]
     return sha256_of(json.dumps(values).encode())

@@ -110,12 +110,14 @@ class MendedLabels:
         """A photograph and a label that were mended under another name; what is there unmended stays so."""
         if not isinstance(answer, dict):
             return candidate, answer
-        hashes = (answer["image_sha256"], answer["alpha_sha256"])
-        before, mend = self._samples.get(candidate.sample_id), self._by_bytes.get(hashes)
+        files = (answer["image_sha256"], answer["alpha_file_sha256"])
+        before = self._samples.get(candidate.sample_id)
+        # the label that was mended may have been read in the usual way, and be read in another one now
+        mend = self._by_bytes.get((files[0], answer["alpha_sha256"])) or self._by_bytes.get(files)
         undone = self._undone.get(candidate.sample_id)
         if undone is not None and undone.is_of(answer["image_sha256"]):
             return candidate, answer
-        if mend is None or (before is not None and before.status == "present" and before.hashes == hashes):
+        if mend is None or (before is not None and before.status == "present" and before.file_hashes == files):
             return candidate, answer
         mended = self._mended(candidate, mend)
         return mended, measure(mended, reading, self._root)

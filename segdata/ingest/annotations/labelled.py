@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from segdata.imaging.arrays import Alpha
 from segdata.ingest.annotations.images import AnnotatedImage, draw_label
 from segdata.ingest.annotations.shapes import MOST_POINTS, ShapeError, SizeHW, points_of
+from segdata.records import printable
 from segdata.storage.strict_json import parse_json
 
 IsPersonLabel: TypeAlias = Callable[[str], bool]
 
 _LONGEST_LABEL = 100
+_LONGEST_KIND = 40
 
 
 @dataclass
@@ -73,6 +75,10 @@ class LabelledImage:
         """Add a shape of a person."""
         self.image.raw.append(raw)
         self.outlines |= outlines
+
+    def add_unsupported(self, kind: str) -> None:
+        """Note a shape of a person that can't be drawn; its kind may be any text of the file, and is shown."""
+        self.unsupported.add(printable(kind[:_LONGEST_KIND]))
 
     def draw(self, size_hw: SizeHW) -> Alpha:
         """The label of the image.

@@ -63,7 +63,7 @@ def read_labelme(data: bytes, is_person: IsPersonLabel) -> LabelledImage:
         elif kind in _SHAPES:
             image.add(entry, kind in _OUTLINES)
         else:
-            image.unsupported.add(kind)
+            image.add_unsupported(kind)
     return image
 
 

@@ -87,7 +87,7 @@ def _read_task(task: _Object, is_person: IsPersonLabel) -> LabelledImage:
         if not people:
             image.other_labels |= region.labels
         elif kind not in _DRAWN:
-            image.unsupported.add(kind)
+            image.add_unsupported(kind)
         else:
             sizes.add(size_in(region.result, "original_height", "original_width"))
             if region.result.get("image_rotation") not in (None, 0):

@@ -64,7 +64,7 @@ def read_supervisely(data: bytes, is_person: IsPersonLabel) -> LabelledImage:
         elif kind in _DRAWN:
             image.add(entry, kind in _OUTLINES)
         else:
-            image.unsupported.add(kind)
+            image.add_unsupported(kind)
     return image
 
 

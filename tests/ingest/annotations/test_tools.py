@@ -383,3 +383,11 @@ def test_no_shape_ends_in_anything_but_a_label_or_a_message(value: Any, kind: st
             assert drawn(image).shape == SIZE
         except ShapeError:
             continue
+
+
+@pytest.mark.parametrize("kind", ["\udfff", "k" * 100_000])
+def test_a_kind_of_shape_that_is_no_text_or_endless_is_shown_as_text(kind: str) -> None:
+    image = sly({"classTitle": "person", "geometryType": kind})
+    with pytest.raises(ShapeError, match="its people are shapes of kind") as error:
+        drawn(image)
+    assert len(str(error.value).encode()) < 200
