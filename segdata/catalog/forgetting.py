@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from segdata.catalog.annotated import drop_labels, unnamed_labels
 from segdata.catalog.forgotten import PLAIN_ROWS, Pseudonyms, read_forgotten
-from segdata.catalog.keys import file_sha256_of
+from segdata.catalog.keys import mask_file_sha256
 from segdata.catalog.known_leaks import leaks_file
 from segdata.catalog.mends import drop_mends, drop_unlisted_mends, mends_of, mends_of_samples
 from segdata.catalog.mentions import FREE_TEXT, Mentions
@@ -213,7 +213,7 @@ def remember(workspace: Workspace, pseudonyms: Pseudonyms, rows: Iterable[Mappin
     """
     notes: dict[tuple[str, str], dict[str, object]] = {}
     for row in rows:
-        files = row["image_sha256"], file_sha256_of(row, "alpha")
+        files = row["image_sha256"], mask_file_sha256(row["alpha_sha256"], row.get("alpha_file_sha256"))
         image, alpha = (sha256 and pseudonyms.of_bytes(sha256) for sha256 in files)
         sample = pseudonyms.of_sample(row["sample_id"])
         names = {

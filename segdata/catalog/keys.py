@@ -7,7 +7,7 @@ A pool's rows stay in Arrow's columns, where a row takes some hundred bytes; as 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,16 +24,14 @@ def key_of(row: Mapping[str, Any]) -> Key:
     return row["sample_id"], row["image_sha256"], row["alpha_sha256"]
 
 
-def file_sha256_of(row: Mapping[str, Any], part: Literal["image", "alpha"]) -> str | None:
-    """SHA-256 of the bytes of a sample's photo or mask, hex; None if it has none.
+def mask_file_sha256(alpha_sha256: str | None, alpha_file_sha256: str | None) -> str | None:
+    """SHA-256 of the bytes of a sample's mask, hex; None if it has none.
 
     Args:
-        row: of `samples`.
-        part: which file. The hash of a label also says how its file is read, where that is not the usual way.
+        alpha_sha256: of the label: of its file, and of how it is read where that changed.
+        alpha_file_sha256: of the file alone, where that is another hash.
     """
-    sha256: str | None = row[f"{part}_sha256"]
-    of_file: str | None = row.get("alpha_file_sha256") if part == "alpha" else None
-    return of_file or sha256
+    return alpha_file_sha256 or alpha_sha256
 
 
 def keys_of(rows: pa.Table) -> pa.ChunkedArray:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from segdata.catalog import damage, delta
 from segdata.catalog.annotated import is_annotated
 from segdata.catalog.damage import Damage
-from segdata.catalog.keys import file_sha256_of
+from segdata.catalog.keys import mask_file_sha256
 from segdata.catalog.schemas import KEYS, SCHEMAS
 from segdata.catalog.tables import Catalog
 from segdata.catalog.workspace import RunContext, Workspace
@@ -82,8 +82,10 @@ class _File:
 
 def _files_of(workspace: Workspace, row: Mapping[str, Any]) -> Iterator[_File]:
     parts: tuple[Literal["image", "alpha"], ...] = ("image", "alpha")
+    alpha = mask_file_sha256(row["alpha_sha256"], row["alpha_file_sha256"])
+    files = {"image": row["image_sha256"], "alpha": alpha}
     for part in parts:
-        if row[f"{part}_uri"] and (sha256 := file_sha256_of(row, part)):
+        if row[f"{part}_uri"] and (sha256 := files[part]):
             path = workspace.resolve(row[f"{part}_uri"])
             yield _File(path, _maker_of(workspace, row, part), sha256, row[f"{part}_size"], row[f"{part}_mtime_ns"])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segdata.catalog.keys import file_sha256_of
+from segdata.catalog.keys import mask_file_sha256
 from segdata.catalog.layers import LayerCache
 from segdata.catalog.pixels import read_image_of, read_pair
 from segdata.catalog.workspace import Workspace
@@ -108,7 +108,7 @@ def paths_of(workspace: Workspace, planned: PlannedComposite) -> tuple[Path, Pat
 def _refuse_changed(workspace: Workspace, row: Row) -> None:
     for uri, expected in (
         (row["image_uri"], row["image_sha256"]),
-        (row["alpha_uri"], file_sha256_of(row, "alpha")),
+        (row["alpha_uri"], mask_file_sha256(row["alpha_sha256"], row.get("alpha_file_sha256"))),
     ):
         if uri is None:
             continue

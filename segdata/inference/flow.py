@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from segdata.catalog.keys import COLUMNS, file_sha256_of
+from segdata.catalog.keys import COLUMNS, mask_file_sha256
 from segdata.catalog.packing import pack_mask, pack_probability
 from segdata.catalog.pixels import read_pair
 from segdata.catalog.workspace import RunContext, Workspace
@@ -136,8 +136,8 @@ def _batches(loaded: Iterator[_Loaded], batch: int) -> Iterator[list[_Loaded]]:
 
 def _changed_file(workspace: Workspace, row: Row) -> Path | None:
     """The first of a sample's files that is not what was ingested; a newer time alone, as in a copy, is no change."""
-    parts: tuple[Literal["image", "alpha"], ...] = ("image", "alpha")
-    for name in parts:
+    mask = mask_file_sha256(row["alpha_sha256"], row.get("alpha_file_sha256"))
+    for name, expected in (("image", row["image_sha256"]), ("alpha", mask)):
         if row[f"{name}_uri"] is None:
             continue
         path = workspace.resolve(row[f"{name}_uri"])
@@ -146,6 +146,6 @@ def _changed_file(workspace: Workspace, row: Row) -> Path | None:
         except OSError as error:
             raise StorageError(f"{path}: {error.strerror}; restore the file, or run: segdata ingest") from error
         same = (found.st_size, found.st_mtime_ns) == (row[f"{name}_size"], row[f"{name}_mtime_ns"])
-        if not same and sha256_of(read_bytes(path)) != file_sha256_of(row, name):
+        if not same and sha256_of(read_bytes(path)) != expected:
             return path
     return None

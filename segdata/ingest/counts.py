@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 from segdata.ingest.decisions import NamingCounts
 from segdata.ingest.published import SetCounts
@@ -73,7 +72,7 @@ class IngestResult:
         }
         return replace(self, sources=sources)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The keys of `ingest --json`."""
         return {
             "sources": {name: asdict(source) for name, source in self.sources.items()},

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any
 
 from segdata.catalog.appearances import AppearanceWriter
@@ -15,10 +14,10 @@ from segdata.catalog.forgotten import Forgotten, read_forgotten
 from segdata.catalog.sources import SourceRow, read_sources
 from segdata.catalog.workspace import RunContext
 from segdata.engines.local import collecting_later, map_threads
-from segdata.errors import SourceError
 from segdata.ingest.annotated_labels import AnnotatedLabels
 from segdata.ingest.counts import IngestResult, SourceCounts
 from segdata.ingest.decisions import KeptDecisions, NamingCounts, report_of
+from segdata.ingest.finding import find_candidates, take_first
 from segdata.ingest.known import Known, Named, read_before
 from segdata.ingest.label_identity import identify_label
 from segdata.ingest.links import link_targets
@@ -28,8 +27,6 @@ from segdata.ingest.mended_labels import MendedLabels
 from segdata.ingest.merging import MergedLabels
 from segdata.ingest.plan import IngestPlan, Row, Rules, plan_ingest, refused_row
 from segdata.ingest.published import compare_with_published
-from segdata.ingest.readers import READERS
-from segdata.ingest.reading import Found, Reports
 from segdata.ingest.recipe import SourceRecipe
 from segdata.ingest.renames import Vanished
 from segdata.ingest.sample_writer import SampleWriter
@@ -81,22 +78,6 @@ def run(context: RunContext, sources: Sequence[SourceRecipe], options: IngestOpt
         reports = with_label_statistics({name: counts.masks for name, counts in found.items()}, context.catalog)
         found = {name: replace(counts, masks=reports[name]) for name, counts in found.items()}
     return IngestResult(found, dict(reasons))
-
-
-def _candidates_of(source: SourceRecipe, root: Path) -> Iterator[Found]:
-    """What the reader finds; its message names a root that holds a variable as it is written in the recipe.
-
-    The value may be a secret that the recipe's author does not know, and messages are kept in the table `runs`.
-
-    Raises:
-        SourceError: As the reader says.
-    """
-    try:
-        yield from READERS[source.reader_name](root, source)
-    except SourceError as error:
-        if "$" not in source.root:
-            raise
-        raise SourceError(str(error).replace(str(root), source.root)) from error
 
 
 class _Ingest:
@@ -151,8 +132,8 @@ class _Ingest:
         """Find, read, commit, count."""
         context, source = self._context, self._source
         context.progress(Progress("ingest", source.name, 0, None, note="looking for files"))
-        candidates = self._annotated.put_in(_candidates_of(source, self._root))
-        found = _limited(self._labels.put_in(candidates), context.limit)
+        candidates = self._annotated.put_in(find_candidates(source, self._root))
+        found = take_first(self._labels.put_in(candidates), context.limit)
         with collecting_later():
             decision, found = self._masks.decide(found)
             verify = self._rules.verify or self._masks.asks_anew
@@ -342,16 +323,3 @@ def _namer(context: RunContext) -> Callable[[str], str]:
     """`Workspace.uri_of` for a normal absolute path, without making a Path of each of 68,000."""
     inside = f"{context.workspace.root}/"
     return lambda path: path.removeprefix(inside)
-
-
-def _limited(found: Iterator[Found], limit: int | None) -> Iterator[Found]:
-    """The first `limit` of what a reader found, not counting what is merely unwanted, and reports of sets."""
-    if limit is None:
-        yield from found
-        return
-    taken = 0
-    for one in found:
-        taken += not isinstance(one, Filtered | Reports)
-        if taken > limit:
-            return
-        yield one

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,8 +15,7 @@ from segdata.catalog.schemas import SCHEMAS, rows_to_table
 from segdata.catalog.workspace import RunContext
 from segdata.ingest.known import Known
 from segdata.ingest.mended_labels import MendedLabels
-
-Row = dict[str, Any]
+from segdata.ingest.plan import Row
 
 
 class SampleWriter:

@@ -46,15 +46,15 @@ def test_a_name_that_many_files_share_compares_few_of_them(
     compared = 0
 
     class Counted(str):
-        def startswith(self, *args: object) -> bool:  # type: ignore[override]
+        def startswith(self, *args: object) -> bool:  # type: ignore[override]  # any arguments, which are passed on
             nonlocal compared
             compared += 1
-            return super().startswith(*args)  # type: ignore[arg-type]
+            return super().startswith(*args)  # type: ignore[arg-type]  # whatever the caller gave
 
-        def split(self, *args: object, **kwargs: object) -> list[str]:  # type: ignore[override]
+        def split(self, *args: object, **kwargs: object) -> list[str]:  # type: ignore[override]  # as above
             nonlocal compared
             compared += 1
-            return super().split(*args, **kwargs)  # type: ignore[arg-type]
+            return super().split(*args, **kwargs)  # type: ignore[arg-type]  # whatever the caller gave
 
         def removeprefix(self, prefix: str, /) -> Counted:
             return Counted(super().removeprefix(prefix))
